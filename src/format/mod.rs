@@ -1,0 +1,76 @@
+//! Bytes to values and back: file header, frames, operations, records, watermark slots.
+//!
+//! Total: any input yields a value or a [`DecodeError`], never a panic. Does no I/O and reads no clock.
+//! The bytes are specified in FORMAT.md, whose names the constants carry.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+pub mod frame;
+pub mod header;
+mod input;
+pub mod operation;
+pub mod record;
+pub mod slot;
+
+pub use crate::error::DecodeError;
+
+/// Frames and operations start at multiples of this, and are padded to it with zeros.
+pub const ALIGN: u64 = 8;
+/// Length of the encoding of one token, in bytes.
+pub const RECORD_LEN_MAX: u32 = 1 << 20;
+/// Length of an id, a user name, or an access, refresh or grant token, in bytes.
+pub const KEY_LEN_MAX: u32 = 64 << 10;
+/// Length of one frame, header included, in bytes.
+pub const FRAME_LEN_MAX: u32 = 64 << 20;
+
+/// What every checksum of a log starts from, so that bytes of another store, generation or place never verify.
+///
+/// The salt is private to the file: it is never printed.
+#[derive(Clone, Copy)]
+pub struct Seed {
+    /// Random per generation.
+    pub salt: u64,
+    /// Number of this log file in its store's life.
+    pub generation: u64,
+}
+
+impl Seed {
+    /// The checksum of `parts`, one after the other, as bytes at `offset` of the log.
+    #[must_use]
+    pub fn crc(&self, offset: u64, parts: &[&[u8]]) -> u32 {
+        let mut hasher = self.hasher(offset);
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher.finalize()
+    }
+
+    fn hasher(&self, offset: u64) -> crc32fast::Hasher {
+        let mut prefix = [0; 24];
+        let numbers = [self.salt, self.generation, offset];
+        let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
+        for (slot, byte) in prefix.iter_mut().zip(bytes) {
+            *slot = byte;
+        }
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&prefix);
+        hasher
+    }
+}
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seed").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+/// The next multiple of [`ALIGN`], or `None` past the end of the number range.
+#[must_use]
+pub fn aligned(len: u64) -> Option<u64> {
+    len.checked_next_multiple_of(ALIGN)
+}

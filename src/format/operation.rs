@@ -1,0 +1,198 @@
+//! One operation inside a frame: a put, a delete, a clear, or what a seal or a recovery notes.
+//!
+//! FORMAT.md, "Operations". Each carries its own checksum, so that a find checks exactly the record that it returns.
+
+use super::input::Input;
+use super::{ALIGN, DecodeError, RECORD_LEN_MAX, Seed, aligned, record};
+use crate::token::TokenView;
+
+/// Length of an operation's header, in bytes.
+pub const OPERATION_HEADER_LEN: usize = 16;
+
+const CRC_AT: usize = 12;
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+const CLEAR: u8 = 3;
+const SEALED: u8 = 4;
+const RECOVERED: u8 = 5;
+
+/// What an operation does.
+#[derive(Clone, Debug)]
+pub enum Operation<'a> {
+    /// The row with the record's id now reads so; it is new if there was none.
+    Put(TokenView<'a>),
+    /// The row with this id is gone.
+    Delete(&'a str),
+    /// All rows are gone.
+    Clear,
+    /// The file was complete here, with so many rows.
+    Sealed {
+        /// Rows at this point.
+        rows: u64,
+    },
+    /// A recovery cut so many bytes from here on.
+    Recovered {
+        /// Length of what was cut, up to its last byte that was not zero.
+        cut_len: u64,
+    },
+}
+
+/// An operation and where it lies.
+#[derive(Clone, Debug)]
+pub struct Located<'a> {
+    /// Its offset in the log.
+    pub offset: u64,
+    /// Its length with header and padding, in bytes.
+    pub len: u64,
+    /// Its distance from the start of its frame, in bytes.
+    pub distance: u32,
+    /// Its checksum.
+    pub crc: u32,
+    /// The zeros behind it.
+    pub padding: &'a [u8],
+    /// What it does.
+    pub operation: Operation<'a>,
+}
+
+/// Length of an operation with this much content, padded; `None` past any limit.
+#[must_use]
+pub fn operation_len(content_len: u64) -> Option<u64> {
+    aligned(content_len.checked_add(OPERATION_HEADER_LEN as u64)?)
+}
+
+/// Reads the operation that starts at `offset`, the first of `bytes`.
+///
+/// # Errors
+/// A checksum that does not match, or content that FORMAT.md does not allow.
+pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, DecodeError> {
+    let mut input = Input::new(bytes);
+    let covered = input.bytes(CRC_AT)?;
+    let crc = input.u32()?;
+    let mut fields = Input::new(covered);
+    let kind = fields.u8()?;
+    let flags = fields.u8()?;
+    let reserved = fields.u16()?;
+    let content_len = fields.u32()?;
+    let distance = fields.u32()?;
+    if content_len > RECORD_LEN_MAX {
+        let (len, limit) = (content_len.into(), RECORD_LEN_MAX.into());
+        return Err(DecodeError::TooLong { what: "operation", len, limit });
+    }
+    let content = input.bytes(content_len as usize)?;
+    if seed.crc(offset, &[covered, content]) != crc {
+        return Err(DecodeError::Checksum { of: "operation" });
+    }
+    if flags != 0 || reserved != 0 {
+        return Err(DecodeError::NotZero { field: "reserved field of an operation" });
+    }
+    const OVERFLOW: DecodeError = DecodeError::Invalid { rule: "operation past the end of the number range" };
+    let len = operation_len(content_len.into()).ok_or(OVERFLOW)?;
+    let padding_len = len.saturating_sub(OPERATION_HEADER_LEN as u64).saturating_sub(content_len.into());
+    let padding = input.bytes(usize::try_from(padding_len).map_err(|_| OVERFLOW)?)?;
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(DecodeError::NotZero { field: "padding of an operation" });
+    }
+    let operation = decode_content(kind, content)?;
+    Ok(Located { offset, len, distance, crc, padding, operation })
+}
+
+fn decode_content(kind: u8, content: &[u8]) -> Result<Operation<'_>, DecodeError> {
+    let mut input = Input::new(content);
+    let operation = match kind {
+        PUT => return record::decode(content).map(Operation::Put),
+        DELETE => {
+            let id = std::str::from_utf8(input.bytes(content.len())?)
+                .map_err(|_| DecodeError::Invalid { rule: "id is not UTF-8" })?;
+            if id.is_empty() {
+                return Err(DecodeError::Invalid { rule: "delete of an empty id" });
+            }
+            Operation::Delete(id)
+        }
+        CLEAR => Operation::Clear,
+        SEALED => Operation::Sealed { rows: input.u64()? },
+        RECOVERED => Operation::Recovered { cut_len: input.u64()? },
+        _ => return Err(DecodeError::Unknown { field: "operation kind", value: kind.into() }),
+    };
+    if !input.is_empty() {
+        return Err(DecodeError::Invalid { rule: "bytes left after an operation's content" });
+    }
+    Ok(operation)
+}
+
+/// Appends an operation to a frame whose first byte has the offset `frame_at` and is the first of `out`.
+/// Returns where it lies and its checksum.
+///
+/// # Errors
+/// An operation over the limits; `out` is then left as it was.
+pub(super) fn encode(
+    seed: Seed,
+    frame_at: u64,
+    operation: &Operation<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Written, DecodeError> {
+    let start = out.len();
+    let written = encode_at(seed, frame_at, operation, start, out);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Where an encoded operation lies.
+pub(super) struct Written {
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    pub(super) crc: u32,
+    pub(super) padding_len: usize,
+}
+
+fn encode_at(
+    seed: Seed,
+    frame_at: u64,
+    operation: &Operation<'_>,
+    start: usize,
+    out: &mut Vec<u8>,
+) -> Result<Written, DecodeError> {
+    const OVERFLOW: DecodeError = DecodeError::Invalid { rule: "operation past the end of the number range" };
+    out.resize(start.saturating_add(OPERATION_HEADER_LEN), 0);
+    let kind = match operation {
+        Operation::Put(view) => {
+            record::encode(view, out)?;
+            PUT
+        }
+        Operation::Delete(id) => {
+            out.extend(id.as_bytes());
+            DELETE
+        }
+        Operation::Clear => CLEAR,
+        Operation::Sealed { rows } => {
+            out.extend(rows.to_le_bytes());
+            SEALED
+        }
+        Operation::Recovered { cut_len } => {
+            out.extend(cut_len.to_le_bytes());
+            RECOVERED
+        }
+    };
+    let content_at = start.saturating_add(OPERATION_HEADER_LEN);
+    let content_len = out.len().saturating_sub(content_at);
+    if content_len > RECORD_LEN_MAX as usize {
+        let (len, limit) = (content_len as u64, RECORD_LEN_MAX.into());
+        return Err(DecodeError::TooLong { what: "operation", len, limit });
+    }
+    let distance = u32::try_from(start).map_err(|_| OVERFLOW)?;
+    let offset = frame_at.checked_add(start as u64).ok_or(OVERFLOW)?;
+    let fields = [kind, 0, 0, 0]
+        .into_iter()
+        .chain(u32::try_from(content_len).map_err(|_| OVERFLOW)?.to_le_bytes())
+        .chain(distance.to_le_bytes());
+    let header: Vec<u8> = fields.collect();
+    let crc = seed.crc(offset, &[&header, out.get(content_at..).unwrap_or_default()]);
+    for (to, from) in out.iter_mut().skip(start).zip(header.into_iter().chain(crc.to_le_bytes())) {
+        *to = from;
+    }
+    let padding_len = out.len().next_multiple_of(ALIGN as usize).saturating_sub(out.len());
+    out.resize(out.len().saturating_add(padding_len), 0);
+    let len = out.len().saturating_sub(start) as u64;
+    Ok(Written { offset, len, crc, padding_len })
+}

@@ -1,0 +1,144 @@
+//! Which row a find or a save means, and what a save makes of it. Pure functions over tokens.
+//!
+//! The rules are those of the Zoho SDKs' file store, with this project's departures: the first key that applies
+//! decides and nothing falls through; bytes are compared; of several rows the oldest wins; on a save a value
+//! replaces, null keeps, an empty string clears. Every store here shares this module; limits are theirs to check.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::token::{Column, Token, TokenBuilder, TokenView};
+
+/// The rows that a token stands for. Of several the oldest is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selector<'a> {
+    /// None: the token names nothing to look for.
+    Nothing,
+    /// The row with this value in this column.
+    Column(Column, &'a str),
+    /// The oldest row with either.
+    GrantOrRefresh { grant: Option<&'a str>, refresh: Option<&'a str> },
+}
+
+/// Which row a find means.
+pub(crate) fn selector_for_find(token: &Token) -> Selector<'_> {
+    let by_keys = selector_by_keys(token);
+    let has_key = Column::KEYS.iter().any(|key| *key != Column::Id && token.column(*key).is_some());
+    match token.id() {
+        // Only `revoke(id)` of the SDKs asks so, and relies on getting its own row.
+        Some(id) if !has_key => selector(Column::Id, id),
+        _ => by_keys,
+    }
+}
+
+/// Which row a save updates.
+pub(crate) fn selector_for_save(token: &Token) -> Result<Selector<'_>, Error> {
+    match token.id() {
+        Some("") => Err(Error::EmptyId),
+        Some(id) => Ok(Selector::Column(Column::Id, id)),
+        None => Ok(selector_by_keys(token)),
+    }
+}
+
+fn selector_by_keys(token: &Token) -> Selector<'_> {
+    let client = (token.client_id().is_some(), token.client_secret().is_some());
+    let refresh = token.column(Column::RefreshToken);
+    let grant = token.column(Column::GrantToken);
+    if let Some(name) = token.user_name() {
+        return selector(Column::UserName, name);
+    }
+    if let (Some(access), (false, false)) = (token.column(Column::AccessToken), client) {
+        return selector(Column::AccessToken, access);
+    }
+    if refresh.is_some() || (grant.is_some() && client == (true, true)) {
+        return match (filled(grant), filled(refresh)) {
+            (None, None) => Selector::Nothing,
+            (grant, refresh) => Selector::GrantOrRefresh { grant, refresh },
+        };
+    }
+    Selector::Nothing
+}
+
+/// An empty key matches no row.
+fn selector(column: Column, value: &str) -> Selector<'_> {
+    if value.is_empty() { Selector::Nothing } else { Selector::Column(column, value) }
+}
+
+fn filled(value: Option<&str>) -> Option<&str> {
+    value.filter(|text| !text.is_empty())
+}
+
+/// What a find returns: the caller's token with its null columns filled from the row, and the row's id.
+pub(crate) fn fill(token: &Token, row: &TokenView<'_>) -> Token {
+    let mut builder = TokenBuilder::default();
+    for column in Column::ALL {
+        let value = match column {
+            // Never another row's id beside this row's secrets.
+            Column::Id => row.id(),
+            _ => token.column(column).or_else(|| row.column(column)),
+        };
+        builder = builder.column(column, value.map(str::to_owned));
+    }
+    let extra: BTreeMap<_, _> = row.extra().chain(token.extra()).collect();
+    for (key, value) in extra {
+        builder = builder.extra(key, value);
+    }
+    let mut found = builder.build();
+    let layout = row.layout();
+    found.stamp(layout.created_ms, layout.updated_ms, layout.revision);
+    found
+}
+
+/// What a store adds to a row that it writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) now_ms: u64,
+    pub(crate) revision: u64,
+    /// What a new row is called if its token has no id; no row of the store has it.
+    pub(crate) new_id: u64,
+}
+
+/// The row as it is to be stored: merged with the row that it updates, or new, with an id from the counter.
+pub(crate) fn merge(token: &Token, row: Option<&TokenView<'_>>, stamp: Stamp) -> Result<Token, Error> {
+    if row.is_none() && !has_any_token(token) {
+        return Err(Error::TooLittle);
+    }
+    let new_id = stamp.new_id.to_string();
+    let mut builder = TokenBuilder::default();
+    for column in Column::ALL {
+        let stored = row.and_then(|row| row.column(column));
+        let value = match column {
+            Column::Id => stored.or(token.id()).or(Some(&new_id)),
+            _ => filled(token.column(column).or(stored)),
+        };
+        builder = builder.column(column, value.map(str::to_owned));
+    }
+    let stored = row.into_iter().flat_map(TokenView::extra);
+    let extra: BTreeMap<_, _> = stored.chain(token.extra()).collect();
+    for (key, value) in extra.into_iter().filter(|(_, value)| !value.is_empty()) {
+        builder = builder.extra(key, value);
+    }
+    let mut merged = builder.build();
+    let before = row.map(TokenView::layout);
+    let created_ms = before.map_or(stamp.now_ms, |layout| layout.created_ms);
+    let updated_ms = before.map_or(stamp.now_ms, |layout| layout.updated_ms.max(stamp.now_ms)); // a clock may step back
+    merged.stamp(created_ms, updated_ms, stamp.revision);
+    Ok(merged)
+}
+
+/// The id counter after a row with this id: only `[1-9][0-9]{0,17}` moves it, so that no id can exhaust it.
+pub(crate) fn next_id_after(id: &str, next_id: u64) -> u64 {
+    counted(id).map_or(next_id, |number| next_id.max(number + 1))
+}
+
+/// The number that an id takes from the counter, if it is one that does.
+pub(crate) fn counted(id: &str) -> Option<u64> {
+    let decimal = (1..=18).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    (decimal && !id.starts_with('0')).then(|| id.parse().ok()).flatten()
+}
+
+fn has_any_token(token: &Token) -> bool {
+    [Column::RefreshToken, Column::AccessToken, Column::GrantToken]
+        .into_iter()
+        .any(|column| filled(token.column(column)).is_some())
+}

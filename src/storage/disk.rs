@@ -1,0 +1,206 @@
+//! Real directories: everything is opened relative to a held directory, without following links.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::file::DiskFile;
+use super::{Directory, File, Storage};
+use crate::error::{Error, Result};
+
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+const OTHERS: u32 = 0o077;
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The machine that we run on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn open_dir(&self, path: &Path) -> Result<Option<Arc<dyn Directory>>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP) => return Err(insecure(path, "it is a symbolic link; name its target")),
+            Err(Errno::NOTDIR) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
+                return Err(insecure(path, "it is a symbolic link; name its target"));
+            }
+            Err(Errno::NOTDIR) => {
+                return Err(Error::NotAStore { path: path.into(), reason: "not a directory" });
+            }
+            Err(errno) => return Err(Error::io("open", path, errno.into())),
+        };
+        let directory = DiskDirectory { fd, path: path.to_owned() };
+        let metadata = directory.metadata()?;
+        if metadata.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(insecure(path, "it belongs to another user; run as that user or chown it"));
+        }
+        if metadata.st_mode & OTHERS_WRITE != 0 {
+            return Err(insecure(path, "others may write to it; chmod 700 it"));
+        }
+        Ok(Some(Arc::new(directory)))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<Arc<dyn Directory>> {
+        rustix::fs::mkdir(path, Mode::from_raw_mode(DIRECTORY_MODE))
+            .map_err(|errno| Error::io("create directory", path, errno.into()))?;
+        let missing = || Error::io("open", path, io::ErrorKind::NotFound.into());
+        let directory = self.open_dir(path)?.ok_or_else(missing)?;
+        // A umask can only have taken bits away, also from us.
+        directory.make_private()?;
+        directory.sync_parent()?;
+        Ok(directory)
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        fs::remove_dir(path).map_err(|error| Error::io("remove directory", path, error))
+    }
+
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<()> {
+        getrandom::fill(bytes).map_err(|error| Error::io("read randomness", "getrandom", io::Error::other(error)))
+    }
+}
+
+/// A directory of the operating system, held open.
+#[derive(Debug)]
+struct DiskDirectory {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl DiskDirectory {
+    fn metadata(&self) -> Result<rustix::fs::Stat> {
+        rustix::fs::fstat(&self.fd).map_err(|errno| Error::io("stat", &self.path, errno.into()))
+    }
+
+    fn error(&self, operation: &'static str, name: &str) -> impl Fn(Errno) -> Error {
+        let path = self.path.join(name);
+        move |errno| Error::io(operation, &path, errno.into())
+    }
+
+    fn check(&self, name: &str, fd: OwnedFd) -> Result<Arc<dyn File>> {
+        let file = fs::File::from(fd);
+        let path = self.path.join(name);
+        let metadata = file.metadata().map_err(|error| Error::io("stat", &path, error))?;
+        if !metadata.is_file() {
+            return Err(insecure(path, "it is no regular file; remove it"));
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(insecure(path, "it belongs to another user; chown it"));
+        }
+        if metadata.mode() & OTHERS != 0 {
+            return Err(insecure(path, "others may open it; chmod 600 it"));
+        }
+        if metadata.nlink() > 1 {
+            return Err(insecure(path, "it has a second name (hard link); remove that"));
+        }
+        Ok(Arc::new(DiskFile::new(file)))
+    }
+}
+
+impl Directory for DiskDirectory {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
+        // NONBLOCK: a FIFO in place of our file must not make us wait; regular files do not care.
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => self.check(name, fd).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP) => Err(insecure(self.path.join(name), "it is a symbolic link; remove it")),
+            Err(Errno::ISDIR | Errno::NXIO) => Err(insecure(self.path.join(name), "it is no regular file; remove it")),
+            Err(errno) => Err(self.error("open", name)(errno)),
+        }
+    }
+
+    fn create(&self, name: &str) -> Result<Arc<dyn File>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(FILE_MODE);
+        let fd = rustix::fs::openat(&self.fd, name, flags, mode).map_err(self.error("create", name))?;
+        // A umask can only have taken bits away, also from us.
+        rustix::fs::fchmod(&fd, mode).map_err(self.error("chmod", name))?;
+        self.check(name, fd)
+    }
+
+    fn is_current(&self, name: &str, file: &dyn File) -> Result<bool> {
+        let path = || self.path.join(name);
+        let ours = file.identity().map_err(|error| Error::io("stat", path(), error))?;
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => Ok(FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+                && found.st_dev == ours.device
+                && found.st_ino == ours.inode),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.error("stat", name)(errno)),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str, replace: bool) -> Result<()> {
+        let renamed = if replace {
+            rustix::fs::renameat(&self.fd, from, &self.fd, to)
+        } else {
+            rustix::fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE)
+        };
+        renamed.map_err(self.error("rename", from))
+    }
+
+    fn remove(&self, name: &str) -> Result<bool> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.error("remove", name)(errno)),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        let entries = rustix::fs::Dir::read_from(&self.fd).map_err(self.error("list", ""))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(self.error("list", ""))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn sync(&self) -> Result<()> {
+        rustix::fs::fsync(&self.fd).map_err(self.error("sync", ""))
+    }
+
+    fn sync_parent(&self) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = rustix::fs::openat(self.fd.as_fd(), "..", flags, Mode::empty());
+        parent.and_then(rustix::fs::fsync).map_err(self.error("sync", ".."))
+    }
+
+    fn is_private(&self) -> Result<bool> {
+        Ok(self.metadata()?.st_mode & OTHERS == 0)
+    }
+
+    fn make_private(&self) -> Result<()> {
+        let mode = Mode::from_raw_mode(DIRECTORY_MODE);
+        rustix::fs::fchmod(&self.fd, mode).map_err(self.error("chmod", ""))
+    }
+}
+
+fn insecure(path: impl Into<PathBuf>, reason: &'static str) -> Error {
+    Error::Insecure { path: path.into(), reason }
+}

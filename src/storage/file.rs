@@ -1,0 +1,66 @@
+//! Real files.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
+
+use super::page::MappedPage;
+use super::{File, Identity, Lock, Map, Page, lock};
+
+/// A file of the operating system.
+#[derive(Debug)]
+pub(super) struct DiskFile {
+    file: fs::File,
+}
+
+impl DiskFile {
+    pub(super) fn new(file: fs::File) -> Self {
+        Self { file }
+    }
+}
+
+impl File for DiskFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Makes the length durable too where it changed, and on macOS reaches the device.
+        self.file.sync_data()
+    }
+
+    fn map(&self, len: u64) -> io::Result<Option<Map>> {
+        Map::new(&self.file, len).map(Some)
+    }
+
+    fn try_lock(&self, byte: u64, lock: Lock) -> io::Result<bool> {
+        lock::try_lock(&self.file, byte, lock)
+    }
+
+    fn page(&self, len: usize) -> io::Result<Arc<dyn Page>> {
+        Ok(Arc::new(MappedPage::new(&self.file, len)?))
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        let metadata = self.file.metadata()?;
+        Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a token's fields lie in its text: the ten columns one after the other, then the extra pairs.
+
+use std::time::{Duration, SystemTime};
+
+/// The ten columns of the SDKs' token table, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `id`
+    Id,
+    /// `user_name`
+    UserName,
+    /// `client_id`
+    ClientId,
+    /// `client_secret`
+    ClientSecret,
+    /// `refresh_token`
+    RefreshToken,
+    /// `access_token`
+    AccessToken,
+    /// `grant_token`
+    GrantToken,
+    /// `expiry_time`
+    ExpiryTime,
+    /// `redirect_url`
+    RedirectUrl,
+    /// `api_domain`
+    ApiDomain,
+}
+
+impl Column {
+    pub(crate) const COUNT: usize = 10;
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Id,
+        Self::UserName,
+        Self::ClientId,
+        Self::ClientSecret,
+        Self::RefreshToken,
+        Self::AccessToken,
+        Self::GrantToken,
+        Self::ExpiryTime,
+        Self::RedirectUrl,
+        Self::ApiDomain,
+    ];
+    /// The columns that a row can be found by.
+    pub(crate) const KEYS: [Self; 5] =
+        [Self::Id, Self::UserName, Self::AccessToken, Self::RefreshToken, Self::GrantToken];
+
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::ClientSecret | Self::RefreshToken | Self::AccessToken | Self::GrantToken)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::UserName => "user_name",
+            Self::ClientId => "client_id",
+            Self::ClientSecret => "client_secret",
+            Self::RefreshToken => "refresh_token",
+            Self::AccessToken => "access_token",
+            Self::GrantToken => "grant_token",
+            Self::ExpiryTime => "expiry_time",
+            Self::RedirectUrl => "redirect_url",
+            Self::ApiDomain => "api_domain",
+        }
+    }
+}
+
+/// Ends of the fields in the text, which of them are there, and what the store adds.
+///
+/// Invariant, made by whoever makes one: ends ascend, lie on character boundaries, and the last is the text's length.
+#[derive(Clone, Default)]
+pub struct Layout {
+    pub(crate) ends: [u32; Column::COUNT],
+    /// Bit `i`: column `i` is not null.
+    pub(crate) present: u16,
+    /// Ends of key, value, key, value, ...; no allocation while there are none.
+    pub(crate) extra_ends: Vec<u32>,
+    pub(crate) created_ms: u64,
+    pub(crate) updated_ms: u64,
+    /// 0: no store has given one.
+    pub(crate) revision: u64,
+}
+
+impl Layout {
+    pub(crate) fn column<'a>(&self, text: &'a str, column: Column) -> Option<&'a str> {
+        let at = column as usize;
+        if self.present & (1 << at) == 0 {
+            return None;
+        }
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        Some(slice(text, start, self.ends[at]))
+    }
+
+    /// The extra pair with this number, in the order of their keys.
+    pub(crate) fn extra<'a>(&self, text: &'a str, number: usize) -> Option<(&'a str, &'a str)> {
+        let start = match number.checked_sub(1) {
+            None => self.ends[Column::COUNT - 1],
+            Some(before) => *self.extra_ends.get(2 * before + 1)?,
+        };
+        let middle = *self.extra_ends.get(2 * number)?;
+        let end = *self.extra_ends.get(2 * number + 1)?;
+        Some((slice(text, start, middle), slice(text, middle, end)))
+    }
+
+    pub(crate) fn created_at(&self) -> Option<SystemTime> {
+        self.revision().and_then(|_| since_epoch(self.created_ms))
+    }
+
+    pub(crate) fn updated_at(&self) -> Option<SystemTime> {
+        self.revision().and_then(|_| since_epoch(self.updated_ms))
+    }
+
+    pub(crate) fn revision(&self) -> Option<u64> {
+        (self.revision != 0).then_some(self.revision)
+    }
+}
+
+/// Empty outside the invariant: that is a token of over 4 GiB, which every store refuses.
+fn slice(text: &str, start: u32, end: u32) -> &str {
+    text.get(start as usize..end as usize).unwrap_or_default()
+}
+
+/// Decimal milliseconds since 1970 as an instant.
+pub(crate) fn instant(decimal_ms: &str) -> Option<SystemTime> {
+    let decimal = !decimal_ms.is_empty() && decimal_ms.bytes().all(|byte| byte.is_ascii_digit());
+    decimal.then(|| decimal_ms.parse().ok()).flatten().and_then(since_epoch)
+}
+
+fn since_epoch(ms: u64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms))
+}
