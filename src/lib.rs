@@ -1,7 +1,62 @@
-pub mod error;
-pub mod format;
+//! An embedded, crash-safe store for OAuth tokens: one append-only, checksummed log file, hash indexes in memory, and
+//! nothing else to run.
+//!
+//! [`LogStore`] is the store; [`Token`] what it keeps; [`Options`] how it is opened; [`ListStore`] the same answers
+//! from a plain list, for tests of applications. The README says what survives which failure, FORMAT.md every byte of
+//! the files, ARCHITECTURE.md how the parts keep the promises.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("tokens");
+//! use tokcask::{Key, LogStore, Token, TokenStore};
+//!
+//! let store = LogStore::open(&path)?;
+//! let saved = store.save_token(&Token::builder().user_name("ana").refresh_token("fake-refresh").build())?;
+//! let found = store.get(Key::UserName("ana"))?.expect("just saved");
+//! assert_eq!(found.id(), saved.id());
+//! store.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod engine;
+mod error;
+#[cfg(not(feature = "internals"))]
+mod format;
+mod index;
+mod log;
 mod matching;
+mod options;
+mod overlay;
+mod stats;
+#[cfg(not(feature = "internals"))]
+mod storage;
+mod store;
+mod token;
+mod trace;
+
+pub use error::{DecodeError, Error, ErrorKind, Result};
+pub use options::{Options, ReadMode};
+pub use stats::{CompactReport, Damage, OpenReport, Progress, RecoveredTail, Stats, VerifyReport, VerifyStatus};
+pub use store::{Key, ListStore, LogStore, TokenStore, Tokens};
+pub use token::{Extra, Secret, Token, TokenBuilder, TokenView};
+
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod format;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
 pub mod storage;
-pub mod token;
-pub use error::*;
-pub use token::*;
+
+/// [`Options::open`] on another storage than the machine's, for this repository's own tests. No stability.
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub fn open_on(
+    options: &Options,
+    storage: std::sync::Arc<dyn storage::Storage>,
+    path: &std::path::Path,
+) -> Result<LogStore> {
+    options.open_on(storage, path)
+}

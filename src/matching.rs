@@ -40,6 +40,11 @@ pub(crate) fn selector_for_save(token: &Token) -> Result<Selector<'_>, Error> {
     }
 }
 
+/// Which row a delete means.
+pub(crate) fn selector_for_delete(id: &str) -> Selector<'_> {
+    selector(Column::Id, id)
+}
+
 fn selector_by_keys(token: &Token) -> Selector<'_> {
     let client = (token.client_id().is_some(), token.client_secret().is_some());
     let refresh = token.column(Column::RefreshToken);

@@ -5,7 +5,7 @@
 
 use super::input::Input;
 use super::operation::{self, Located, Operation};
-use super::{ALIGN, DecodeError, FRAME_LEN_MAX, Seed};
+use super::{ALIGN, ALIGN_LEN, DecodeError, FRAME_LEN_MAX, Seed};
 use crate::matching;
 
 /// Length of a frame's header, in bytes.
@@ -160,6 +160,19 @@ impl Link {
         Self { chain: file_header_crc, sequence: 0, watermark: 0, next_id: 1, next_revision: 1, sealed: false }
     }
 
+    /// After a frame, whatever came before it.
+    #[must_use]
+    pub fn at(header: &FrameHeader, crc: u32) -> Self {
+        Self {
+            chain: crc,
+            sequence: header.sequence,
+            watermark: header.watermark,
+            next_id: header.next_id,
+            next_revision: header.next_revision,
+            sealed: header.kind != Kind::Base,
+        }
+    }
+
     /// The place after a frame, which must follow this one.
     ///
     /// # Errors
@@ -182,14 +195,7 @@ impl Link {
         if self.sealed == (header.kind == Kind::Base) && header.kind != Kind::Seal {
             return Err(DecodeError::Invalid { rule: "frame kind on the wrong side of the seal" });
         }
-        Ok(Self {
-            chain: crc,
-            sequence: header.sequence,
-            watermark: header.watermark,
-            next_id: header.next_id,
-            next_revision: header.next_revision,
-            sealed: self.sealed || header.kind == Kind::Seal,
-        })
+        Ok(Self::at(header, crc))
     }
 
     /// Every put, delete and clear of a commit takes the next number; rows of a base keep older ones. No row has an id
@@ -218,7 +224,7 @@ impl Link {
     }
 }
 
-/// Reads and checks the operations of a frame at `frame_at` into `operations`, which is emptied first.
+/// Reads and checks the operations of a frame at `frame_at`.
 ///
 /// # Errors
 /// A checksum that does not match, or an operation that has no place in a frame of this kind.
@@ -227,9 +233,8 @@ pub fn decode_body<'a>(
     frame_at: u64,
     header: &FrameHeader,
     body: &'a [u8],
-    operations: &mut Vec<Located<'a>>,
-) -> Result<(), DecodeError> {
-    operations.clear();
+) -> Result<Vec<Located<'a>>, DecodeError> {
+    let mut operations = Vec::new();
     let mut hasher = seed.hasher(frame_at);
     let mut rest = body;
     let mut distance = FRAME_HEADER_LEN as u64;
@@ -254,7 +259,7 @@ pub fn decode_body<'a>(
     if count == 0 || (count > 1 && matches!(header.kind, Kind::Seal | Kind::Recovered)) {
         return Err(DecodeError::Invalid { rule: "wrong number of operations for the frame kind" });
     }
-    Ok(())
+    Ok(operations)
 }
 
 fn check_place(kind: Kind, operation: &Operation<'_>) -> Result<(), DecodeError> {
@@ -298,7 +303,7 @@ impl FrameBuilder {
             return Err(DecodeError::TooLong { what: "frame", len, limit });
         }
         self.body_crc.update(&written.crc.to_le_bytes());
-        self.body_crc.update([0; ALIGN as usize].get(..written.padding_len).unwrap_or_default());
+        self.body_crc.update([0; ALIGN_LEN].get(..written.padding_len).unwrap_or_default());
         Ok((written.offset, written.len))
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Total: any input yields a value or a [`DecodeError`], never a panic. Does no I/O and reads no clock.
 //! The bytes are specified in FORMAT.md, whose names the constants carry.
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(unreachable_pub, dead_code, reason = "public to the tests and fuzz targets through the `internals` feature")
+)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -15,12 +19,15 @@ pub mod header;
 mod input;
 pub mod operation;
 pub mod record;
+pub mod redo;
 pub mod slot;
 
 pub use crate::error::DecodeError;
 
 /// Frames and operations start at multiples of this, and are padded to it with zeros.
 pub const ALIGN: u64 = 8;
+/// The same, for lengths in memory.
+pub(crate) const ALIGN_LEN: usize = 8;
 /// Length of the encoding of one token, in bytes.
 pub const RECORD_LEN_MAX: u32 = 1 << 20;
 /// Length of an id, a user name, or an access, refresh or grant token, in bytes.

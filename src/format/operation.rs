@@ -3,7 +3,7 @@
 //! FORMAT.md, "Operations". Each carries its own checksum, so that a find checks exactly the record that it returns.
 
 use super::input::Input;
-use super::{ALIGN, DecodeError, RECORD_LEN_MAX, Seed, aligned, record};
+use super::{ALIGN_LEN, DecodeError, RECORD_LEN_MAX, Seed, aligned, record};
 use crate::token::TokenView;
 
 /// Length of an operation's header, in bytes.
@@ -15,6 +15,7 @@ const DELETE: u8 = 2;
 const CLEAR: u8 = 3;
 const SEALED: u8 = 4;
 const RECOVERED: u8 = 5;
+const OVERFLOW: DecodeError = DecodeError::Invalid { rule: "operation past the end of the number range" };
 
 /// What an operation does.
 #[derive(Clone, Debug)]
@@ -85,7 +86,6 @@ pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, Deco
     if flags != 0 || reserved != 0 {
         return Err(DecodeError::NotZero { field: "reserved field of an operation" });
     }
-    const OVERFLOW: DecodeError = DecodeError::Invalid { rule: "operation past the end of the number range" };
     let len = operation_len(content_len.into()).ok_or(OVERFLOW)?;
     let padding_len = len.saturating_sub(OPERATION_HEADER_LEN as u64).saturating_sub(content_len.into());
     let padding = input.bytes(usize::try_from(padding_len).map_err(|_| OVERFLOW)?)?;
@@ -153,7 +153,6 @@ fn encode_at(
     start: usize,
     out: &mut Vec<u8>,
 ) -> Result<Written, DecodeError> {
-    const OVERFLOW: DecodeError = DecodeError::Invalid { rule: "operation past the end of the number range" };
     out.resize(start.saturating_add(OPERATION_HEADER_LEN), 0);
     let kind = match operation {
         Operation::Put(view) => {
@@ -191,7 +190,7 @@ fn encode_at(
     for (to, from) in out.iter_mut().skip(start).zip(header.into_iter().chain(crc.to_le_bytes())) {
         *to = from;
     }
-    let padding_len = out.len().next_multiple_of(ALIGN as usize).saturating_sub(out.len());
+    let padding_len = out.len().next_multiple_of(ALIGN_LEN).saturating_sub(out.len());
     out.resize(out.len().saturating_add(padding_len), 0);
     let len = out.len().saturating_sub(start) as u64;
     Ok(Written { offset, len, crc, padding_len })

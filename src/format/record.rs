@@ -18,6 +18,7 @@ struct Wire<'a> {
     text: &'a str,
 }
 
+const OUTSIDE: DecodeError = DecodeError::Invalid { rule: "field ends outside its text" };
 const LIMIT: usize = 4 * RECORD_LEN_MAX as usize;
 const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> = bincode::config::standard().with_limit::<LIMIT>();
 
@@ -112,7 +113,6 @@ impl<'a> Wire<'a> {
             end = end.checked_add(len).filter(|end| self.text.is_char_boundary(*end as usize))?;
             Some(end)
         };
-        const OUTSIDE: DecodeError = DecodeError::Invalid { rule: "field ends outside its text" };
         for (column, (slot, len)) in layout.ends.iter_mut().zip(self.column_lens).enumerate() {
             *slot = advance(len).ok_or(OUTSIDE)?;
             layout.present |= u16::from(len != 0) << column;

@@ -92,6 +92,18 @@ impl DiskDirectory {
         move |errno| Error::io(operation, &path, errno.into())
     }
 
+    fn open_with(&self, name: &str, access: OFlags) -> Result<Option<Arc<dyn File>>> {
+        // NONBLOCK: a FIFO in place of our file must not make us wait; regular files do not care.
+        let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => self.check(name, fd).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP) => Err(insecure(self.path.join(name), "it is a symbolic link; remove it")),
+            Err(Errno::ISDIR | Errno::NXIO) => Err(insecure(self.path.join(name), "it is no regular file; remove it")),
+            Err(errno) => Err(self.error("open", name)(errno)),
+        }
+    }
+
     fn check(&self, name: &str, fd: OwnedFd) -> Result<Arc<dyn File>> {
         let file = fs::File::from(fd);
         let path = self.path.join(name);
@@ -118,15 +130,11 @@ impl Directory for DiskDirectory {
     }
 
     fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
-        // NONBLOCK: a FIFO in place of our file must not make us wait; regular files do not care.
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => self.check(name, fd).map(Some),
-            Err(Errno::NOENT) => Ok(None),
-            Err(Errno::LOOP) => Err(insecure(self.path.join(name), "it is a symbolic link; remove it")),
-            Err(Errno::ISDIR | Errno::NXIO) => Err(insecure(self.path.join(name), "it is no regular file; remove it")),
-            Err(errno) => Err(self.error("open", name)(errno)),
-        }
+        self.open_with(name, OFlags::RDWR)
+    }
+
+    fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
+        self.open_with(name, OFlags::RDONLY)
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {

@@ -7,6 +7,11 @@
 //! directory is atomic; a map sees what a write wrote. Nothing else: no order among unsynced writes, no durability of
 //! a name before its directory is synced.
 
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(unreachable_pub, dead_code, reason = "public to the tests and fuzz targets through the `internals` feature")
+)]
+
 pub mod disk;
 mod file;
 mod lock;
@@ -62,6 +67,12 @@ pub trait Directory: Debug + Send + Sync {
     /// # Errors
     /// `Insecure` if it is no plain file that only its owner, who is us, can read.
     fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>>;
+
+    /// The same, for reading only.
+    ///
+    /// # Errors
+    /// The same.
+    fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>>;
 
     /// Makes a file that must not exist, readable by its owner alone from the start.
     ///

@@ -25,10 +25,12 @@ impl MappedPage {
     }
 
     fn words(&self) -> &[AtomicU64] {
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
+        let start = self.memory.as_ptr().cast::<AtomicU64>();
         let words = self.memory.len() / size_of::<AtomicU64>();
         // SAFETY: the mapping is page-aligned, lives as long as `self`, and is only ever accessed through atomics; the
         // file has this length (checked in `new`) and `store.lock` is never shortened.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast::<AtomicU64>(), words) }
+        unsafe { std::slice::from_raw_parts(start, words) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 /// The ten columns of the SDKs' token table, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
+pub(crate) enum Column {
     /// `id`
     Id,
     /// `user_name`
@@ -69,7 +69,7 @@ impl Column {
 ///
 /// Invariant, made by whoever makes one: ends ascend, lie on character boundaries, and the last is the text's length.
 #[derive(Clone, Default)]
-pub struct Layout {
+pub(crate) struct Layout {
     pub(crate) ends: [u32; Column::COUNT],
     /// Bit `i`: column `i` is not null.
     pub(crate) present: u16,

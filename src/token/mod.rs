@@ -155,14 +155,6 @@ impl Token {
         self.layout.column(&self.text, column)
     }
 
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     pub(crate) fn from_parts(text: Box<str>, layout: Layout) -> Self {
         Self { text, layout }
     }
@@ -182,8 +174,7 @@ impl Drop for Token {
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        Column::ALL.iter().all(|column| self.column(*column) == other.column(*column))
-            && self.extra().eq(other.extra())
+        Column::ALL.iter().all(|column| self.column(*column) == other.column(*column)) && self.extra().eq(other.extra())
     }
 }
 

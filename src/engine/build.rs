@@ -1,0 +1,150 @@
+//! Making a log file under a temporary name: for a new store, a compaction, a backup.
+//!
+//! Synced, then sealed with its own end as watermark, synced again, renamed, the directory synced. One sync for all
+//! would leave old watermarks everywhere: a flipped bit in it would pass for a torn tail.
+
+use std::sync::Arc;
+
+use super::{LOG, LOG_NEW};
+use crate::error::{Error, Result};
+use crate::format::frame::{FrameBuilder, Kind, Link};
+use crate::format::header::{FRAMES_AT, FileHeader};
+use crate::format::operation::Operation;
+use crate::log::append::{AppendError, Appender, FrameHead, Room, refused};
+use crate::log::scan::Frame;
+use crate::storage::{Directory, File};
+use crate::token::TokenView;
+
+/// Body of a base frame, about.
+const BASE_BODY_LEN: u64 = 1 << 20;
+/// Bytes after which a long copy is synced, so that the last sync does not take all the time.
+const SYNC_EVERY: u64 = 8 << 20;
+
+/// Counters that outlive a generation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counters {
+    pub(crate) next_id: u64,
+    pub(crate) next_revision: u64,
+}
+
+/// A log file that has no name yet.
+pub(crate) struct NewLog<'a> {
+    directory: &'a dyn Directory,
+    appender: Appender,
+    frame: Option<FrameBuilder>,
+    unsynced: u64,
+    counters: Counters,
+    time_ms: u64,
+}
+
+impl Counters {
+    /// Of a store that has given none.
+    pub(crate) const FIRST: Self = Self { next_id: 1, next_revision: 1 };
+}
+
+impl<'a> NewLog<'a> {
+    /// Starts the file, in place of any that an earlier attempt left.
+    pub(crate) fn start(
+        directory: &'a dyn Directory,
+        header: &FileHeader,
+        counters: Counters,
+        time_ms: u64,
+    ) -> Result<Self> {
+        directory.remove(LOG_NEW)?;
+        let file = directory.create(LOG_NEW)?;
+        let path = directory.path().join(LOG_NEW);
+        let (copy, crc) = header.encode();
+        let both = [copy.as_slice(), &copy].concat();
+        file.write_at(&both, 0).map_err(|error| Error::io("write", &path, error))?;
+        let appender = Appender::fresh(file, &path, header.seed(), FRAMES_AT, Link::first(crc));
+        Ok(Self { directory, appender, frame: None, unsynced: 0, counters, time_ms })
+    }
+
+    /// Carries a row over.
+    pub(crate) fn push(&mut self, row: &TokenView<'_>) -> Result<()> {
+        let frame = self.frame.get_or_insert_with(|| self.appender.frame(0));
+        frame.push(&Operation::Put(row.clone())).map_err(refused)?;
+        if frame.len() >= BASE_BODY_LEN {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Carries a frame over as it is, to the same offset.
+    pub(crate) fn copy(&mut self, frame: &Frame<'_>) -> Result<()> {
+        assert_eq!(self.appender.end(), frame.offset, "frames are copied in order, to where they were");
+        self.appender.copy(frame.bytes, frame.after).map_err(either)?;
+        self.sync_now_and_then(frame.bytes.len() as u64)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let Some(frame) = self.frame.take() else { return Ok(()) };
+        let len = frame.len();
+        self.appender.write(frame, self.head(Kind::Base)).map_err(either)?;
+        self.sync_now_and_then(len)
+    }
+
+    fn sync_now_and_then(&mut self, len: u64) -> Result<()> {
+        self.unsynced += len;
+        if self.unsynced >= SYNC_EVERY {
+            self.appender.sync().map_err(either)?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes the last rows and makes all of them durable. What was written can now be read back.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        self.appender.sync().map_err(either)
+    }
+
+    /// Ends the file: room to write into, then the seal.
+    pub(crate) fn seal(&mut self, rows: u64) -> Result<()> {
+        let mut frame = self.appender.frame(0);
+        frame.push(&Operation::Sealed { rows }).map_err(refused)?;
+        self.appender.make_room(frame.len(), Room::Ordinary).map_err(either)?;
+        self.appender.write(frame, self.head(Kind::Seal)).map_err(either)?;
+        self.appender.sync().map_err(either)
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn rename(&mut self, replace: bool) -> Result<()> {
+        // CRASH: before the rename the old state is complete and the next open removes the new file; after it the new
+        // one is, and whichever of the two files a power loss leaves under the name is a whole store.
+        self.directory.rename(LOG_NEW, LOG, replace)?;
+        self.appender.renamed(self.directory.path().join(LOG));
+        Ok(())
+    }
+
+    /// Makes the name durable.
+    pub(crate) fn finish(self) -> Result<Appender> {
+        self.directory.sync()?;
+        Ok(self.appender)
+    }
+
+    fn head(&self, kind: Kind) -> FrameHead {
+        let Link { next_id, next_revision, .. } = self.appender.link();
+        FrameHead {
+            kind,
+            time_ms: self.time_ms,
+            next_id: self.counters.next_id.max(next_id),
+            next_revision: self.counters.next_revision.max(next_revision),
+        }
+    }
+
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        self.appender.file()
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.appender.end()
+    }
+}
+
+/// A file that has no name yet is thrown away after any failure.
+fn either(error: AppendError) -> Error {
+    match error {
+        AppendError::Undone(error) | AppendError::Unknown(error) => error,
+    }
+}

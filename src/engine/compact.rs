@@ -1,0 +1,160 @@
+//! Compaction: exactly the present rows, in a new file, under the old name.
+//!
+//! Ids, revisions, order and counters survive; dead records, and with them deleted secrets, do not. The copy is read
+//! back and compared before it takes the name. Also the way out after a failed sync, for a new file has no such past.
+
+use std::sync::Arc;
+
+use super::build::{Counters, NewLog};
+use super::locks::LogLock;
+use super::{Engine, LOG, LOG_NEW, Shared, Writer, tail_file};
+use crate::error::{DecodeError, Error, Result};
+use crate::format::header::{FRAMES_AT, FileHeader};
+use crate::index::Index;
+use crate::log::Location;
+use crate::log::scan::Scanner;
+use crate::log::source::Source;
+use crate::stats::CompactReport;
+use crate::token::{Column, TokenView};
+use crate::trace;
+
+/// Bytes that a compaction would save, but for the frames around them.
+pub(crate) fn dead_bytes(end: u64, index: &Index) -> u64 {
+    end.saturating_sub(FRAMES_AT).saturating_sub(index.live_bytes())
+}
+
+/// A new generation that has no name yet.
+struct Built<'a> {
+    header: FileHeader,
+    log: NewLog<'a>,
+    log_lock: LogLock,
+    index: Index,
+    source: Source,
+}
+
+impl Engine {
+    /// Moves to a new generation. Saves wait for it, finds do not.
+    pub(crate) fn compact(&self) -> Result<CompactReport> {
+        let mut writer = self.writer()?;
+        // After a failed sync of the directory the name may already be another file's: our own.
+        if !writer.poisoned {
+            writer.check_current(self)?;
+        }
+        let built = self.build(&writer).and_then(|mut built| {
+            // Until the name is durable nobody may trust either file: after a failed sync of the directory the name
+            // shows, and is not durable.
+            writer.lock_file.set_sync_failed(true);
+            built.log.rename(true)?;
+            Ok(built)
+        });
+        let built = match built {
+            Ok(built) => built,
+            Err(error) => {
+                // Nothing has happened yet. What is left of the file goes now or at the next open.
+                writer.lock_file.set_sync_failed(writer.poisoned);
+                let _ = self.directory.remove(LOG_NEW);
+                return Err(error);
+            }
+        };
+        writer.poisoned = true;
+        let report = self.move_to(&mut writer, built)?;
+        trace::compacted(&self.log_path, &report);
+        // They may hold what was deleted.
+        tail_file::remove_all(self.directory.as_ref())?;
+        Ok(report)
+    }
+
+    fn build(&self, writer: &Writer) -> Result<Built<'_>> {
+        let mut salt = [0; 8];
+        self.storage.random(&mut salt)?;
+        let now_ms = self.storage.now_ms();
+        let header = FileHeader {
+            generation: writer.header.generation + 1,
+            salt: u64::from_le_bytes(salt),
+            created_ms: now_ms,
+            ..writer.header.clone()
+        };
+        let link = writer.appender.link();
+        let counters = Counters { next_id: link.next_id, next_revision: link.next_revision };
+        let mut log = NewLog::start(self.directory.as_ref(), &header, counters, now_ms)?;
+        let (old, places) = {
+            let shared = self.shared()?;
+            (shared.source.clone(), shared.index.locations().collect::<Vec<_>>())
+        };
+        for at in &places {
+            old.read(*at, |row| log.push(row))??;
+        }
+        log.sync()?;
+        let (index, source) = self.read_back(&log, &header)?;
+        self.compare(&old, &places, &source, &index)?;
+        log.seal(index.len())?;
+        let missing = || Error::LockReplaced { path: self.directory.path().join(LOG_NEW) };
+        let log_lock = LogLock::take(self.directory.as_ref(), LOG_NEW)?.ok_or_else(missing)?;
+        Ok(Built { header, log, log_lock, index, source })
+    }
+
+    /// Reads the new file as an opener would.
+    fn read_back(&self, log: &NewLog<'_>, header: &FileHeader) -> Result<(Index, Source)> {
+        let (path, seed, end) = (&self.log_path, header.seed(), log.end());
+        let source = Source::new(log.file().clone(), path, seed, self.read_mode, end)?;
+        let mut scanner = Scanner::new(log.file().as_ref(), path, seed, header.encode().1, end);
+        let mut index = Index::new();
+        while scanner.position() < end {
+            let offset = scanner.position();
+            let damaged = |reason| Error::Corrupt { path: path.clone(), offset, reason };
+            let frame = scanner.next_frame()?.map_err(damaged)?;
+            source.publish(frame.offset + frame.header.len())?;
+            index.apply(&source, &frame.operations)?;
+        }
+        Ok((index, source))
+    }
+
+    /// Every row of the copy is the row of the original, in the same order, and there is no other.
+    fn compare(&self, old: &Source, places: &[Location], new: &Source, index: &Index) -> Result<()> {
+        let differs = |offset| {
+            let reason = DecodeError::Invalid { rule: "row of a compaction differs from its original" };
+            Err(Error::Corrupt { path: self.log_path.clone(), offset, reason })
+        };
+        let mut copies = index.locations();
+        for original in places {
+            let Some(copy) = copies.next() else { return differs(original.offset()) };
+            if !old.read(*original, |before| new.read(copy, |after| same_row(before, after)))?? {
+                return differs(original.offset());
+            }
+        }
+        copies.next().map_or(Ok(()), |surplus| differs(surplus.offset()))
+    }
+
+    /// The name is given; makes it durable and goes on with the new file.
+    fn move_to(&self, writer: &mut Writer, built: Built<'_>) -> Result<CompactReport> {
+        let Built { header, log, log_lock, index, source } = built;
+        let appender = log.finish()?;
+        let (before, after) = (writer.appender.end(), appender.end());
+        let report = CompactReport::new(index.len(), before, after, header.generation);
+        let source = source.publish(after)?.unwrap_or(source);
+        log_lock.share(self.directory.as_ref(), LOG)?;
+        writer.log_lock.release();
+        writer.log_lock = log_lock;
+        writer.header = header;
+        writer.appender = appender;
+        writer.lock_file.write_slot(&writer.slot());
+        let mut swapped = Shared { index, source: Arc::new(source), ended: None };
+        self.publish(|shared| {
+            std::mem::swap(shared, &mut swapped);
+            Ok(())
+        })?;
+        writer.lock_file.set_sync_failed(false);
+        writer.lock_file.publish(&writer.state());
+        writer.poisoned = false;
+        Ok(report)
+    }
+}
+
+fn same_row(before: &TokenView<'_>, after: &TokenView<'_>) -> bool {
+    let layouts = (before.layout(), after.layout());
+    let stamps = |view: &TokenView<'_>| (view.created_at(), view.updated_at(), view.revision());
+    Column::ALL.iter().all(|column| before.column(*column) == after.column(*column))
+        && before.extra().eq(after.extra())
+        && layouts.0.present == layouts.1.present
+        && stamps(before) == stamps(after)
+}

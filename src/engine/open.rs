@@ -1,0 +1,143 @@
+//! Opening: the directory, the locks, the log; making what is missing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crossbeam_utils::sync::ShardedLock;
+use parking_lot::Mutex;
+
+use super::build::{Counters, NewLog};
+use super::lock_file::LockFile;
+use super::locks::{LogLock, OpenLock};
+use super::recover::Recovery;
+use super::{Engine, LOCK, LOG, LOG_NEW, Shared, Writer};
+use crate::error::{Error, Result};
+use crate::format::header::FileHeader;
+use crate::options::Options;
+use crate::stats::OpenReport;
+use crate::storage::{Directory, Storage};
+use crate::trace;
+
+/// Opens the store at `path`, alone.
+pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<Engine> {
+    let directory = open_directory(options, storage.as_ref(), path)?;
+    let log_path = path.join(LOG);
+    // A log without a lock file may still be in use by somebody whose lock file was removed: asked before another is
+    // made.
+    let orphan =
+        if directory.list()?.iter().any(|name| name == LOCK) { None } else { LogLock::take(directory.as_ref(), LOG)? };
+    let open_lock = OpenLock::take(directory.as_ref(), options.lock_timeout)?;
+    let lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
+    let log_lock = match orphan {
+        Some(lock) => Some(lock),
+        None => LogLock::take(directory.as_ref(), LOG)?,
+    };
+    let mut report = OpenReport::default();
+    let log_lock = match log_lock {
+        Some(lock) => lock,
+        None if lock_file.was_used() => {
+            return Err(Error::Copied { path: log_path, reason: "the lock file knows of a log that is not there" });
+        }
+        None => {
+            create_log(storage.as_ref(), directory.as_ref(), &lock_file)?;
+            report.created = true;
+            let missing = || Error::LockReplaced { path: log_path.clone() };
+            LogLock::take(directory.as_ref(), LOG)?.ok_or_else(missing)?
+        }
+    };
+    // CRASH: what a compaction left that did not come to its rename.
+    directory.remove(LOG_NEW)?;
+    let missing = || Error::LockReplaced { path: log_path.clone() };
+    let file = directory.open(LOG)?.ok_or_else(missing)?;
+    log_lock.check_current(directory.as_ref())?;
+    let recovery = Recovery {
+        options,
+        storage: storage.as_ref(),
+        directory: directory.as_ref(),
+        lock_file: &lock_file,
+        file,
+        path: &log_path,
+    };
+    let recovered = recovery.run(&mut report)?;
+    trace::opened(&log_path, &report);
+
+    log_lock.share(directory.as_ref(), LOG)?;
+    let mut writer = Writer {
+        header: recovered.header,
+        appender: recovered.appender,
+        lock_file,
+        log_lock,
+        poisoned: false,
+        open_lock: Some(open_lock),
+    };
+    writer.lock_file.initialise(&writer.state());
+    writer.lock_file.write_slot(&writer.slot());
+    if let Some(lock) = &writer.open_lock {
+        lock.opened(directory.as_ref())?;
+    }
+    let distrusted = writer.lock_file.sync_failed();
+    writer.poisoned = distrusted;
+    let shared = Shared { index: recovered.index, source: Arc::new(recovered.source), ended: None };
+    let mut engine = Engine {
+        storage,
+        directory,
+        read_mode: options.read_mode,
+        log_path,
+        report,
+        shared: ShardedLock::new(shared),
+        writer: Mutex::new(writer),
+    };
+    if distrusted {
+        // A sync of this file or of its name failed under an earlier handle. A new file has no such past; without one,
+        // finds work and writes stay refused.
+        engine.report.moved_after_failed_sync = engine.compact().is_ok();
+    }
+    Ok(engine)
+}
+
+fn open_directory(options: &Options, storage: &dyn Storage, path: &Path) -> Result<Arc<dyn Directory>> {
+    let directory = match storage.open_dir(path)? {
+        Some(directory) => directory,
+        None if !options.create => {
+            return Err(Error::NotAStore { path: path.into(), reason: "there is nothing" });
+        }
+        None => match storage.create_dir(path) {
+            Ok(directory) => directory,
+            // Somebody else may have made it meanwhile.
+            Err(error) => storage.open_dir(path)?.ok_or(error)?,
+        },
+    };
+    let names = directory.list()?;
+    let is_store = names.iter().any(|name| name == LOG || name == LOCK);
+    if !is_store && !options.create {
+        return Err(Error::NotAStore { path: path.into(), reason: "there is no store.log" });
+    }
+    if !directory.is_private()? {
+        if !names.is_empty() {
+            let reason = "others may list it; chmod 700 it, or give the store a directory of its own";
+            return Err(Error::Insecure { path: path.into(), reason });
+        }
+        directory.make_private()?;
+    }
+    Ok(directory)
+}
+
+/// Makes an empty log. Under the open lock, so nobody else does.
+fn create_log(storage: &dyn Storage, directory: &dyn Directory, lock_file: &LockFile) -> Result<()> {
+    let mut uuid = [0; 16];
+    let mut salt = [0; 8];
+    storage.random(&mut uuid)?;
+    storage.random(&mut salt)?;
+    let now_ms = storage.now_ms();
+    let header = FileHeader::plain(uuid, 1, u64::from_le_bytes(salt), now_ms);
+    let mut log = NewLog::start(directory, &header, Counters::FIRST, now_ms)?;
+    log.sync()?;
+    log.seal(0)?;
+    directory.sync_parent()?;
+    // If the directory's sync fails, the name may be there and not durable: the next opener has to know.
+    lock_file.set_sync_failed(true);
+    log.rename(false)?;
+    log.finish()?;
+    lock_file.set_sync_failed(false);
+    Ok(())
+}

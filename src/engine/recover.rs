@@ -1,0 +1,202 @@
+//! What an opener that is alone makes of a log. FORMAT.md, "What a reader decides".
+//!
+//! Only what was never acknowledged is ever cut; what cannot be told apart from damage is reported, and left as it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::lock_file::LockFile;
+use super::{redo, tail_file};
+use crate::error::{DecodeError, Error, Result};
+use crate::format::frame::{Kind, Link};
+use crate::format::header::{COPY_LEN, FileHeader, SECOND_COPY_AT, VERSION_FIELD};
+use crate::format::operation::Operation;
+use crate::format::slot::Slot;
+use crate::index::Index;
+use crate::log::append::{self, AppendError, Appender, FrameHead, Room, refused};
+use crate::log::scan::Scanner;
+use crate::log::source::Source;
+use crate::log::tail::{self, Tail};
+use crate::options::Options;
+use crate::stats::{OpenReport, Progress, RecoveredTail};
+use crate::storage::{Directory, File, Storage};
+
+/// A log that may be used, and what is in it.
+pub(super) struct Recovered {
+    pub(super) header: FileHeader,
+    pub(super) appender: Appender,
+    pub(super) index: Index,
+    pub(super) source: Source,
+}
+
+/// A log file and what stands around it.
+pub(super) struct Recovery<'a> {
+    pub(super) options: &'a Options,
+    pub(super) storage: &'a dyn Storage,
+    pub(super) directory: &'a dyn Directory,
+    pub(super) lock_file: &'a LockFile,
+    pub(super) file: Arc<dyn File>,
+    pub(super) path: &'a Path,
+}
+
+impl Recovery<'_> {
+    /// Reads the log, decides, and cuts what a crash left.
+    pub(super) fn run(&self, report: &mut OpenReport) -> Result<Recovered> {
+        let file_len = self.file.len().map_err(|error| self.io("stat", error))?;
+        // Nothing is believed that only memory holds.
+        self.file.sync().map_err(|error| self.io("sync", error))?;
+        self.directory.sync()?;
+        let slots: Vec<Slot> = self.lock_file.slots().collect();
+        let (header, crc, both) = read_known_header(self.file.as_ref(), self.path, file_len, &slots)?;
+        report.header_copy_damaged = !both;
+        redo::finish(self.directory, self.file.as_ref(), self.path, &header)?;
+
+        let seed = header.seed();
+        let source = Source::new(self.file.clone(), self.path, seed, self.options.read_mode, file_len)?;
+        let mut scanner = Scanner::new(self.file.as_ref(), self.path, seed, crc, file_len);
+        let (index, reason) = self.replay(&mut scanner, &source, file_len, report)?;
+        let (end, link) = (scanner.position(), scanner.link());
+        let tail = tail::examine(self.file.as_ref(), self.path, seed, end, file_len)?;
+        let proved = proved_end(&header, &slots);
+        if tail.watermark.max(proved) > end || !link.sealed {
+            return Err(Error::Corrupt { path: self.path.into(), offset: end, reason });
+        }
+        if let Some((_, last)) = scanner.last().filter(|_| proved < end) {
+            redo::rewrite(self.directory, self.file.as_ref(), self.path, &header, last.watermark, end)?;
+        }
+        let mut appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
+        if tail.end > end {
+            report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
+        }
+        Ok(Recovered { header, appender, index, source })
+    }
+
+    fn replay(
+        &self,
+        scanner: &mut Scanner<'_>,
+        source: &Source,
+        file_len: u64,
+        report: &mut OpenReport,
+    ) -> Result<(Index, DecodeError)> {
+        const PROGRESS_EVERY: u64 = 4 << 20;
+        let mut index = Index::new();
+        let mut told = 0;
+        loop {
+            let frame = match scanner.next_frame()? {
+                Ok(frame) => frame,
+                Err(reason) => return Ok((index, reason)),
+            };
+            let end = frame.offset + frame.header.len();
+            source.publish(end)?;
+            index.apply(source, &frame.operations)?;
+            report.frames += 1;
+            report.operations += frame.operations.len() as u64;
+            if let Some(progress) = self.options.progress.as_ref().filter(|_| end >= told + PROGRESS_EVERY) {
+                told = end;
+                progress(Progress::new(end, file_len, report.frames));
+            }
+        }
+    }
+
+    /// Zeros over a torn tail, and a frame that says so. A full disk is no reason not to open.
+    fn cut(
+        &self,
+        header: &FileHeader,
+        appender: &mut Appender,
+        tail: &Tail,
+        reason: DecodeError,
+        report: &mut OpenReport,
+    ) -> Result<RecoveredTail> {
+        let offset = appender.end();
+        let bytes_cut = tail.end - offset;
+        let quarantine = tail_file::keep(self.directory, self.file.as_ref(), header.generation, offset, tail.end);
+        let zeroed = append::write_zeros(self.file.as_ref(), offset, tail.end).and_then(|()| self.file.sync());
+        zeroed.map_err(|error| self.io("cut torn tail", error))?;
+        let mut frame = appender.frame(0);
+        frame.push(&Operation::Recovered { cut_len: bytes_cut }).map_err(refused)?;
+        let Link { next_id, next_revision, .. } = appender.link();
+        // An operation is longer than ALIGN: whatever ids the lost frames gave, they are not given again.
+        let skipped = bytes_cut / crate::format::ALIGN;
+        let head = FrameHead {
+            kind: Kind::Recovered,
+            time_ms: self.storage.now_ms(),
+            next_id: next_id.saturating_add(skipped).max(tail.next_id),
+            next_revision: next_revision.saturating_add(skipped).max(tail.next_revision),
+        };
+        let noted = appender
+            .make_room(frame.len(), Room::Reserve)
+            .and_then(|()| appender.write(frame, head))
+            .and_then(|()| appender.sync());
+        match noted {
+            Ok(()) => {}
+            Err(AppendError::Undone(Error::NoSpace { .. })) => report.full = true,
+            Err(AppendError::Undone(error) | AppendError::Unknown(error)) => return Err(error),
+        }
+        Ok(RecoveredTail { offset, bytes_cut, reason, quarantine })
+    }
+
+    fn io(&self, operation: &'static str, error: std::io::Error) -> Error {
+        Error::io(operation, self.path, error)
+    }
+}
+
+/// The file header, its checksum, and whether both copies are whole; of a log that the slots beside it know.
+pub(super) fn read_known_header(
+    file: &dyn File,
+    path: &Path,
+    file_len: u64,
+    slots: &[Slot],
+) -> Result<(FileHeader, u32, bool)> {
+    let copied = |reason| Err(Error::Copied { path: path.into(), reason });
+    if slots.iter().any(|slot| slot.watermark > file_len) {
+        return copied("it is shorter than what was already durable");
+    }
+    let found = match read_header(file, path) {
+        // A lock file that was used says that this was a store.
+        Err(Error::NotAStore { path, .. }) if !slots.is_empty() => {
+            return Err(Error::Corrupt { path, offset: 0, reason: DecodeError::Magic });
+        }
+        found => found?,
+    };
+    if slots.iter().any(|slot| slot.uuid != found.0.uuid) {
+        return copied("it is the log of another store");
+    }
+    if slots.iter().any(|slot| slot.generation > found.0.generation) {
+        return copied("it is of an earlier generation");
+    }
+    Ok(found)
+}
+
+/// How far the slots prove this generation durable.
+pub(super) fn proved_end(header: &FileHeader, slots: &[Slot]) -> u64 {
+    let ours = slots.iter().filter(|slot| slot.generation == header.generation);
+    ours.map(|slot| slot.watermark).max().unwrap_or(0)
+}
+
+fn read_header(file: &dyn File, path: &Path) -> Result<(FileHeader, u32, bool)> {
+    let mut copies = [0; 2 * COPY_LEN];
+    let read = file.read_at(&mut copies, 0).map_err(|error| Error::io("read", path, error))?;
+    let (first, second) = copies[..read].split_at(read.min(COPY_LEN));
+    let corrupt = |offset, reason| Error::Corrupt { path: path.into(), offset, reason };
+    let (header, crc, both) = match (FileHeader::decode(first), FileHeader::decode(second)) {
+        (Ok(first), Ok(second)) if first != second => {
+            let reason = DecodeError::Invalid { rule: "two different copies of the file header" };
+            return Err(corrupt(SECOND_COPY_AT, reason));
+        }
+        (Ok((header, crc)), second) => (header, crc, second.is_ok()),
+        (Err(_), Ok((header, crc))) => (header, crc, false),
+        (Err(DecodeError::Unknown { field: VERSION_FIELD, value }), Err(_)) => {
+            let reason = DecodeError::Unknown { field: VERSION_FIELD, value };
+            return Err(Error::Unsupported { path: path.into(), reason });
+        }
+        (
+            Err(DecodeError::Magic | DecodeError::Truncated { .. }),
+            Err(DecodeError::Magic | DecodeError::Truncated { .. }),
+        ) => {
+            return Err(Error::NotAStore { path: path.into(), reason: "no copy of the file header begins as one" });
+        }
+        (Err(reason), Err(_)) => return Err(corrupt(0, reason)),
+    };
+    header.check_supported().map_err(|reason| Error::Unsupported { path: path.into(), reason })?;
+    Ok((header, crc, both))
+}

@@ -1,0 +1,102 @@
+//! One key column: from a hash to the oldest row with that key, and from there to the younger ones.
+//!
+//! Knows no keys: whoever asks compares them. Keeps 32 bits of each hash, so that growing reads no key and a miss
+//! almost never does. Split into segments that grow by themselves, so that no single insert is slow.
+
+use std::collections::BTreeSet;
+
+use hashbrown::{HashMap, HashTable};
+
+const SEGMENT_BITS: u32 = 6;
+
+/// A row under the hash of one of its keys.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    row: u32,
+}
+
+/// Rows by one key column.
+#[derive(Debug)]
+pub(super) struct KeyTable {
+    segments: [HashTable<Entry>; 1 << SEGMENT_BITS],
+    /// By a key's oldest row: the younger rows with that key.
+    younger: HashMap<u32, BTreeSet<u32>, foldhash::fast::FixedState>,
+}
+
+impl KeyTable {
+    pub(super) fn new() -> Self {
+        Self { segments: std::array::from_fn(|_| HashTable::new()), younger: HashMap::default() }
+    }
+
+    /// The oldest row under this hash for which `is_key` holds.
+    pub(super) fn oldest(&self, hash: u32, mut is_key: impl FnMut(u32) -> bool) -> Option<u32> {
+        let segment = &self.segments[segment(hash)];
+        segment.find(spread(hash), |entry| entry.hash == hash && is_key(entry.row)).map(|entry| entry.row)
+    }
+
+    /// The younger rows with the key of `oldest`, in order.
+    pub(super) fn younger(&self, oldest: u32) -> impl Iterator<Item = u32> {
+        self.younger.get(&oldest).into_iter().flatten().copied()
+    }
+
+    /// Adds a row whose key has the oldest row `oldest`, if any. The row must not be there under this key.
+    pub(super) fn insert(&mut self, hash: u32, row: u32, oldest: Option<u32>) {
+        let segment = &mut self.segments[segment(hash)];
+        match oldest {
+            None => {
+                segment.insert_unique(spread(hash), Entry { hash, row }, |entry| spread(entry.hash));
+            }
+            Some(oldest) if oldest < row => {
+                self.younger.entry(oldest).or_default().insert(row);
+            }
+            Some(oldest) => {
+                let entry = segment.find_mut(spread(hash), |entry| entry.row == oldest);
+                entry.expect("the oldest row of a key has an entry").row = row;
+                let mut rows = self.younger.remove(&oldest).unwrap_or_default();
+                rows.insert(oldest);
+                self.younger.insert(row, rows);
+            }
+        }
+    }
+
+    /// Takes a row out from under a key with this hash; returns whether it was there.
+    pub(super) fn remove(&mut self, hash: u32, row: u32) -> bool {
+        let younger = &self.younger;
+        let holds = |entry: &Entry| {
+            let among = |rows: &BTreeSet<u32>| rows.contains(&row);
+            entry.hash == hash && (entry.row == row || younger.get(&entry.row).is_some_and(among))
+        };
+        let Ok(mut found) = self.segments[segment(hash)].find_entry(spread(hash), holds) else { return false };
+        let oldest = found.get().row;
+        let Some(mut rows) = self.younger.remove(&oldest) else {
+            found.remove();
+            return true;
+        };
+        if oldest == row {
+            found.get_mut().row = rows.pop_first().expect("an empty set of younger rows is not kept");
+        } else {
+            rows.remove(&row);
+        }
+        if !rows.is_empty() {
+            self.younger.insert(found.get().row, rows);
+        }
+        true
+    }
+
+    /// Memory, about, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let segments = self.segments.iter().map(HashTable::allocation_size).sum::<usize>();
+        let younger = self.younger.values().map(|rows| rows.len() * 2 * size_of::<u32>()).sum::<usize>();
+        segments + younger + self.younger.allocation_size()
+    }
+}
+
+fn segment(hash: u32) -> usize {
+    (hash >> (u32::BITS - SEGMENT_BITS)) as usize
+}
+
+/// `hashbrown` takes its tag from the highest bits and its place from the lowest; both have to depend on all of ours.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}

@@ -1,0 +1,236 @@
+//! Appending frames: room first, then one write, one sync.
+//!
+//! The log is extended ahead with zeros that are synced before they are used, so that a commit's sync has no metadata
+//! to write and cannot run out of space. Puts leave the last `RESERVE_LEN` bytes alone: on a full disk, deletes still
+//! have room.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroize;
+
+use crate::error::{Error, Result, is_full};
+use crate::format::frame::{FrameBuilder, FrameHeader, Kind, Link};
+use crate::format::{DecodeError, Seed};
+use crate::storage::File;
+
+/// End of the extension that puts may not use.
+pub(crate) const RESERVE_LEN: u64 = 64 << 10;
+
+const EXTENSION_LEN_MIN: u64 = 128 << 10;
+const EXTENSION_LEN_MAX: u64 = 16 << 20;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Whether an append may use the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It leaves the reserve.
+    Ordinary,
+    /// It is what the reserve is for.
+    Reserve,
+}
+
+/// How an append failed.
+#[derive(Debug)]
+pub(crate) enum AppendError {
+    /// Nothing was changed: the frame's range is zeros again, and durably so.
+    Undone(Error),
+    /// The frame may or may not be there; no further append to this file may be trusted.
+    Unknown(Error),
+}
+
+/// The writing end of a log.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    file: Arc<dyn File>,
+    path: PathBuf,
+    seed: Seed,
+    end: u64,
+    /// End of the zeros that were written and synced.
+    capacity: u64,
+    link: Link,
+    /// Known durable. `end`, but while a file is being made.
+    watermark: u64,
+}
+
+impl Appender {
+    /// Continues a log whose bytes before `end` are durable, and zeros from there to `capacity`.
+    pub(crate) fn new(file: Arc<dyn File>, path: &Path, seed: Seed, end: u64, capacity: u64, link: Link) -> Self {
+        Self { file, path: path.to_owned(), seed, end, capacity, link, watermark: end }
+    }
+
+    /// Starts a file that is not durable at all yet.
+    pub(crate) fn fresh(file: Arc<dyn File>, path: &Path, seed: Seed, end: u64, link: Link) -> Self {
+        Self { watermark: 0, ..Self::new(file, path, seed, end, end, link) }
+    }
+
+    /// A builder for the frame that comes next.
+    pub(crate) fn frame(&self, body_len: usize) -> FrameBuilder {
+        FrameBuilder::new(self.seed, self.end, body_len)
+    }
+
+    /// Makes sure that a frame of this length can be appended.
+    ///
+    /// # Errors
+    /// `Undone` if there is no room, `Unknown` if the sync of the extension failed.
+    pub(crate) fn make_room(&mut self, frame_len: u64, room: Room) -> Result<(), AppendError> {
+        let reserve = if room == Room::Ordinary { RESERVE_LEN } else { 0 };
+        let needed = self.end.saturating_add(frame_len).saturating_add(reserve);
+        if needed <= self.capacity {
+            return Ok(());
+        }
+        let step = (self.end / 4).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_MAX);
+        // What deletes used of the reserve is put back as soon as there is room.
+        let goal = needed.max(self.end.saturating_add(frame_len + RESERVE_LEN)).saturating_add(step);
+        let full = match self.extend(goal.next_multiple_of(4096)) {
+            Ok(()) => return Ok(()),
+            Err(AppendError::Undone(full)) => full,
+            Err(unknown) => return Err(unknown),
+        };
+        if needed <= self.capacity { Ok(()) } else { Err(AppendError::Undone(full)) }
+    }
+
+    /// Writes zeros up to `goal` and syncs them; on a full disk keeps those that fitted.
+    fn extend(&mut self, goal: u64) -> Result<(), AppendError> {
+        let mut written = self.capacity;
+        let mut failed = None;
+        while written < goal && failed.is_none() {
+            let len = usize::try_from(goal - written).unwrap_or(ZEROS.len()).min(ZEROS.len());
+            match self.file.write_at(&ZEROS[..len], written) {
+                Ok(()) => written += len as u64,
+                Err(error) => failed = Some(error),
+            }
+        }
+        if written > self.capacity {
+            match self.file.sync() {
+                Ok(()) => self.capacity = written,
+                // Nothing in use depended on this sync, and the next try writes the same zeros again.
+                Err(error) if is_full(&error) => failed = failed.or(Some(error)),
+                Err(error) => return Err(AppendError::Unknown(Error::io("sync", &self.path, error))),
+            }
+        }
+        match failed {
+            None => Ok(()),
+            Some(error) => Err(AppendError::Undone(Error::io("extend", &self.path, error))),
+        }
+    }
+
+    /// Writes a frame at the end; it is not durable before [`sync`](Self::sync).
+    pub(crate) fn write(&mut self, frame: FrameBuilder, head: FrameHead) -> Result<(), AppendError> {
+        let header = FrameHeader {
+            kind: head.kind,
+            body_len: 0,
+            chain: self.link.chain,
+            sequence: self.link.sequence + 1,
+            watermark: self.watermark,
+            time_ms: head.time_ms,
+            next_id: head.next_id,
+            next_revision: head.next_revision,
+            body_crc: 0,
+        };
+        let (mut bytes, crc) = frame.finish(header);
+        let written = self.file.write_at(&bytes, self.end);
+        let len = bytes.len() as u64;
+        bytes.zeroize();
+        if let Err(error) = written {
+            let error = Error::io("write", &self.path, error);
+            return Err(self.undo(len, error));
+        }
+        self.end += len;
+        self.capacity = self.capacity.max(self.end);
+        self.link = Link::at(&header, crc);
+        Ok(())
+    }
+
+    /// Writes a frame of another file of the same generation, whose bytes are right for this place.
+    pub(crate) fn copy(&mut self, frame: &[u8], after: Link) -> Result<(), AppendError> {
+        let len = frame.len() as u64;
+        let written = self.file.write_at(frame, self.end);
+        written.map_err(|error| AppendError::Unknown(Error::io("write", &self.path, error)))?;
+        self.end += len;
+        self.capacity = self.capacity.max(self.end);
+        self.link = after;
+        Ok(())
+    }
+
+    /// Makes everything that was written durable.
+    pub(crate) fn sync(&mut self) -> Result<(), AppendError> {
+        match self.file.sync() {
+            Ok(()) => {
+                self.watermark = self.end;
+                Ok(())
+            }
+            Err(error) => {
+                let (path, source) = (self.path.clone(), Arc::new(error));
+                Err(AppendError::Unknown(Error::OutcomeUnknown { path, source }))
+            }
+        }
+    }
+
+    /// Zeros over a frame that was written in part or not at all, so that no crash can bring it back.
+    fn undo(&self, len: u64, error: Error) -> AppendError {
+        let zeroed = write_zeros(self.file.as_ref(), self.end, self.end + len).and_then(|()| self.file.sync());
+        match zeroed {
+            Ok(()) => AppendError::Undone(error),
+            Err(_) => AppendError::Unknown(error),
+        }
+    }
+
+    /// Where the next frame goes.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Length of the log and its extension.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Where the chain of frames stands.
+    pub(crate) fn link(&self) -> Link {
+        self.link
+    }
+
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// The file has another name now.
+    pub(crate) fn renamed(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+}
+
+/// What a caller says of a frame; the rest follows from the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameHead {
+    pub(crate) kind: Kind,
+    pub(crate) time_ms: u64,
+    pub(crate) next_id: u64,
+    pub(crate) next_revision: u64,
+}
+
+/// Writes zeros over a range; not synced.
+pub(crate) fn write_zeros(file: &dyn File, from: u64, to: u64) -> std::io::Result<()> {
+    let mut at = from;
+    while at < to {
+        let len = usize::try_from(to - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
+        file.write_at(&ZEROS[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
+}
+
+/// A log that has come to the last offset that a place can have.
+pub(crate) fn log_full(offset: u64) -> Error {
+    Error::TooLarge { what: "log", len: offset, limit: crate::log::OFFSET_MAX }
+}
+
+/// An operation or frame over the format's limits, as the caller is told.
+pub(crate) fn refused(error: DecodeError) -> Error {
+    match error {
+        DecodeError::TooLong { what: "frame", len, limit } => Error::TooLarge { what: "batch", len, limit },
+        DecodeError::TooLong { what, len, limit } => Error::TooLarge { what, len, limit },
+        other => unreachable!("encoding fails on lengths alone, not by {other}"),
+    }
+}

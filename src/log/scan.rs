@@ -1,0 +1,131 @@
+//! Reading a log through, frame by frame, with `read_at`, so that a bad sector is an error here.
+//!
+//! Stops at the first frame that is not good and says why; what that means is decided elsewhere (FORMAT.md, "What a
+//! reader decides").
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{DecodeError, Error, Result};
+use crate::format::Seed;
+use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
+use crate::format::header::FRAMES_AT;
+use crate::format::operation::Located;
+use crate::storage::File;
+
+/// Bytes that a scan reads at once, unless a frame is longer.
+const WINDOW_LEN: u64 = 1 << 20;
+
+/// Where a scan stands.
+pub(crate) struct Scanner<'a> {
+    window: Window<'a>,
+    seed: Seed,
+    at: u64,
+    link: Link,
+    last: Option<(u64, FrameHeader)>,
+    resumed: bool,
+}
+
+/// A good frame.
+pub(crate) struct Frame<'a> {
+    pub(crate) offset: u64,
+    pub(crate) header: FrameHeader,
+    pub(crate) operations: Vec<Located<'a>>,
+    /// All of its bytes.
+    pub(crate) bytes: &'a [u8],
+    /// What the next frame has to follow.
+    pub(crate) after: Link,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts at the first frame; `end` is the first byte that does not count.
+    pub(crate) fn new(file: &'a dyn File, path: &Path, seed: Seed, file_header_crc: u32, end: u64) -> Self {
+        let window = Window { file, path: path.to_owned(), end, start: 0, bytes: Zeroizing::default() };
+        Self { window, seed, at: FRAMES_AT, link: Link::first(file_header_crc), last: None, resumed: false }
+    }
+
+    /// The next frame if it is good, else why it is not.
+    pub(crate) fn next_frame(&mut self) -> Result<std::result::Result<Frame<'_>, DecodeError>> {
+        let offset = self.at;
+        let header = match self.window.get(offset, FRAME_HEADER_LEN as u64)? {
+            Ok(bytes) => FrameHeader::decode(self.seed, offset, bytes),
+            Err(reason) => Err(reason),
+        };
+        let (header, crc) = match header {
+            Ok(decoded) => decoded,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let bytes = match self.window.get(offset, header.len())? {
+            Ok(bytes) => bytes,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let body = frame::decode_body(self.seed, offset, &header, &bytes[FRAME_HEADER_LEN..]);
+        let checked = body.and_then(|operations| {
+            let link =
+                if self.resumed { Link::at(&header, crc) } else { self.link.after(&header, crc, &operations)? };
+            Ok((link, operations))
+        });
+        Ok(checked.map(|(link, operations)| {
+            self.link = link;
+            self.resumed = false;
+            self.at = offset + header.len();
+            self.last = Some((offset, header));
+            Frame { offset, header, operations, bytes, after: link }
+        }))
+    }
+
+    /// End of the last good frame.
+    pub(crate) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// What the next frame has to follow.
+    pub(crate) fn link(&self) -> Link {
+        self.link
+    }
+
+    /// The last good frame's offset and header.
+    pub(crate) fn last(&self) -> Option<(u64, FrameHeader)> {
+        self.last
+    }
+
+    /// Goes on at a frame whose header is valid, whatever it follows: for listing damage behind damage.
+    pub(crate) fn resume(&mut self, offset: u64) {
+        self.at = offset;
+        self.resumed = true;
+    }
+}
+
+/// A part of the file in memory.
+struct Window<'a> {
+    file: &'a dyn File,
+    path: PathBuf,
+    end: u64,
+    start: u64,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Window<'_> {
+    /// These bytes, if the file has them all.
+    fn get(&mut self, offset: u64, len: u64) -> Result<std::result::Result<&[u8], DecodeError>> {
+        let available = self.end.saturating_sub(offset);
+        if len > available {
+            return Ok(Err(DecodeError::Truncated { needed: len, available }));
+        }
+        let loaded = self.start + self.bytes.len() as u64;
+        if offset < self.start || offset + len > loaded {
+            let wanted = len.max(WINDOW_LEN).min(available);
+            let wanted = usize::try_from(wanted).expect("a frame is at most 64 MiB long");
+            self.bytes.resize(wanted, 0);
+            let read = self.file.read_at(&mut self.bytes, offset);
+            let read = read.map_err(|error| Error::io("read", &self.path, error))?;
+            self.bytes.truncate(read);
+            self.start = offset;
+        }
+        let from = usize::try_from(offset - self.start).expect("inside the window");
+        let to = from + usize::try_from(len).expect("inside the window");
+        let available = self.bytes.len().saturating_sub(from) as u64;
+        Ok(self.bytes.get(from..to).ok_or(DecodeError::Truncated { needed: len, available }))
+    }
+}

@@ -1,0 +1,263 @@
+//! The durable store. Thin: every method is a call into `engine`.
+
+use std::fmt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::{Key, TokenStore};
+use crate::engine::Engine;
+use crate::engine::commit::{Outcome, Request};
+use crate::engine::read::Rows;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::stats::{CompactReport, OpenReport, Stats, VerifyReport};
+use crate::token::{Token, TokenView};
+
+/// A durable token store in a directory.
+///
+/// A save that returned is kept: it was synced to the device, and after a crash at any moment the next open shows it.
+/// Nothing is visible before it is durable. Any number of threads may use one handle; every method takes `&self`.
+/// Methods that write block for a sync, about as long as the device takes: from async code, call them through your
+/// runtime's `spawn_blocking`.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("tokens");
+/// use tokcask::{Key, LogStore, Token, TokenStore};
+///
+/// let store = LogStore::open(&path)?;
+/// let saved = store.save_token(&Token::builder().user_name("ana").refresh_token("fake-refresh").build())?;
+/// assert_eq!(saved.id(), Some("1"));
+/// assert!(store.get(Key::UserName("ana"))?.is_some());
+/// store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct LogStore {
+    engine: Engine,
+}
+
+impl LogStore {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// Opens the store in the directory `path`, with the defaults of [`Options`]: made if missing, recovered if needed.
+    ///
+    /// # Errors
+    /// See [`Options::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open(path)
+    }
+
+    /// The oldest row with this key, or `None`.
+    ///
+    /// # Errors
+    /// `Corrupt` if the record is damaged: what cannot be read is never "not found".
+    pub fn get(&self, key: Key<'_>) -> Result<Option<Token>> {
+        let (column, value) = key.parts();
+        self.engine.get(column, value)
+    }
+
+    /// Hands the oldest row with this key to `f` without copying it, and returns what `f` does; `None` if there is none.
+    ///
+    /// `f` runs outside all locks: it may save, find and compact. It sees the row as it was found.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tokcask::LogStore::open(dir.path().join("tokens"))?;
+    /// # use tokcask::{Key, Token, TokenStore};
+    /// # store.save_token(&Token::builder().user_name("ana").access_token("fake").build())?;
+    /// let len = store.view(Key::UserName("ana"), |row| row.access_token().map(|secret| secret.expose_secret().len()))?;
+    /// assert_eq!(len, Some(Some(4)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn view<R>(&self, key: Key<'_>, f: impl FnOnce(TokenView<'_>) -> R) -> Result<Option<R>> {
+        let (column, value) = key.parts();
+        self.engine.view(column, value, f)
+    }
+
+    /// Deletes the row with this id, returning whether there was one.
+    ///
+    /// Durable, and gone for everybody, when the call returns. Deleting an absent row writes nothing. Works on a full
+    /// disk. The bytes stay in the log until the next compaction.
+    ///
+    /// # Errors
+    /// `Io` if the append fails; `Poisoned` if an earlier sync did.
+    pub fn delete(&self, id: &str) -> Result<bool> {
+        let outcomes = self.engine.commit(&[Request::Delete(id)])?;
+        Ok(matches!(outcomes.as_slice(), [Outcome::Deleted(true)]))
+    }
+
+    /// Saves all of these, in order, or none; returns the rows as stored.
+    ///
+    /// One append and one sync for all of them: the way to load many. After a crash all are there or none is. A later
+    /// token sees what an earlier one of the same call did.
+    ///
+    /// # Errors
+    /// Those of [`save_token`](TokenStore::save_token) for any of them, and `TooLarge` past 64 MiB in all.
+    pub fn save_tokens(&self, tokens: &[Token]) -> Result<Vec<Token>> {
+        let requests: Vec<_> = tokens.iter().map(|token| Request::Save(token, None)).collect();
+        Ok(self.engine.commit(&requests)?.into_iter().map(saved).collect())
+    }
+
+    /// Saves the token if the row that it means is still at `revision`; 0 stands for "there is no such row".
+    ///
+    /// Revisions are never given twice, so this can also not succeed against a row that was deleted and saved again.
+    ///
+    /// # Errors
+    /// `Conflict` if it is not, and those of [`save_token`](TokenStore::save_token).
+    pub fn compare_and_save(&self, token: &Token, revision: u64) -> Result<Token> {
+        one(&self.engine, Request::Save(token, Some(revision)))
+    }
+
+    /// All rows as they are now, oldest first, read one by one. Later changes do not show.
+    ///
+    /// Each item brings its own error; on a closed handle the only item is `Closed`.
+    pub fn iter(&self) -> Tokens {
+        Tokens { rows: self.engine.rows() }
+    }
+
+    /// The rows whose access token ends before `instant`, the soonest first. Rows without a readable expiry are left
+    /// out. Reads all rows.
+    ///
+    /// # Errors
+    /// `Corrupt` if any record is damaged.
+    pub fn expiring_before(&self, instant: SystemTime) -> Result<Vec<Token>> {
+        let mut expiring = Vec::new();
+        for token in self.iter() {
+            let token = token?;
+            if let Some(expires_at) = token.expires_at().filter(|expires_at| *expires_at < instant) {
+                expiring.push((expires_at, token));
+            }
+        }
+        expiring.sort_by_key(|(expires_at, _)| *expires_at);
+        Ok(expiring.into_iter().map(|(_, token)| token).collect())
+    }
+
+    /// Reads everything durable through and lists all damage.
+    ///
+    /// # Errors
+    /// `Io` if the log cannot be read. Damage is no error here.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.engine.verify()
+    }
+
+    /// Moves the present rows to a new file, without what was replaced or deleted. Saves wait for it, finds do not.
+    ///
+    /// Also makes a store writable again after a failed sync.
+    ///
+    /// # Errors
+    /// `NoSpace` or `Io`; the old file then stays in use.
+    pub fn compact(&self) -> Result<CompactReport> {
+        self.engine.compact()
+    }
+
+    /// Writes a complete copy of the store, as of now, to `path`: a missing or empty directory. Saves and finds go on.
+    ///
+    /// Put back over a store that has gone on since, it is noticed as [`Error::Copied`] or [`Error::Corrupt`].
+    ///
+    /// # Errors
+    /// `NotAStore` if `path` is not empty; `Corrupt` if the log is damaged; `NoSpace` or `Io`.
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.engine.backup(path.as_ref())
+    }
+
+    /// Numbers about the store.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn stats(&self) -> Result<Stats> {
+        self.engine.stats()
+    }
+
+    /// What opening found and did.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        self.engine.report()
+    }
+
+    /// Lets go of the store, so that others may open it. Calls afterwards fail with `Closed`; a second close does
+    /// nothing. Dropping the handle does the same and tells nobody how it went; nothing acknowledged depends on it.
+    ///
+    /// # Errors
+    /// `Io` if the lock file's sync fails; the store is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        self.engine.close()
+    }
+}
+
+impl TokenStore for LogStore {
+    fn find_token(&self, partial: &Token) -> Result<Option<Token>> {
+        self.engine.find(partial)
+    }
+
+    fn find_token_by_id(&self, id: &str) -> Result<Token> {
+        self.get(Key::Id(id))?.ok_or_else(|| Error::UnknownId { id: id.to_owned() })
+    }
+
+    fn save_token(&self, token: &Token) -> Result<Token> {
+        one(&self.engine, Request::Save(token, None))
+    }
+
+    fn delete_token(&self, id: &str) -> Result<()> {
+        if self.delete(id)? { Ok(()) } else { Err(Error::UnknownId { id: id.to_owned() }) }
+    }
+
+    fn get_tokens(&self) -> Result<Vec<Token>> {
+        self.iter().collect()
+    }
+
+    fn delete_tokens(&self) -> Result<()> {
+        self.engine.commit(&[Request::Clear]).map(drop)
+    }
+}
+
+fn one(engine: &Engine, request: Request<'_>) -> Result<Token> {
+    let outcomes = engine.commit(&[request])?;
+    Ok(saved(outcomes.into_iter().next().expect("one outcome for each request")))
+}
+
+fn saved(outcome: Outcome) -> Token {
+    match outcome {
+        Outcome::Saved(token) => token,
+        Outcome::Deleted(_) => unreachable!("a save is answered by a row"),
+    }
+}
+
+impl fmt::Debug for LogStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogStore").field("path", &self.engine.path()).finish_non_exhaustive()
+    }
+}
+
+impl IntoIterator for &LogStore {
+    type Item = Result<Token>;
+    type IntoIter = Tokens;
+
+    fn into_iter(self) -> Tokens {
+        self.iter()
+    }
+}
+
+/// The rows of a store at one moment, oldest first. See [`LogStore::iter`].
+#[derive(Debug)]
+pub struct Tokens {
+    rows: Rows,
+}
+
+impl Iterator for Tokens {
+    type Item = Result<Token>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Tokens {}

@@ -1,0 +1,234 @@
+//! The shared cases: scripted operations with the answers that a token store for the Zoho SDKs must give.
+//!
+//! Method: every script runs against `ListStore` and against `LogStore` (mapped and copying), and each answer is
+//! compared with the one beside the script. The field `expires_in` of the scripts is our `expiry_time`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use tokcask::{Error, ListStore, LogStore, Options, ReadMode, Token, TokenBuilder, TokenStore};
+
+const SCRIPTS: [&str; 4] = ["01_find_precedence", "03_merge", "04_save_upsert", "06_ids"];
+
+#[test]
+fn list_store_answers_every_case_as_the_model_does() {
+    for script in SCRIPTS {
+        run(script, &mut Lists::default());
+    }
+}
+
+#[test]
+fn log_store_answers_every_case_as_the_model_does() {
+    for read_mode in [ReadMode::Map, ReadMode::Copy] {
+        for script in SCRIPTS {
+            run(script, &mut Logs::new(read_mode));
+        }
+    }
+}
+
+/// Where a script's stores come from.
+trait Stores {
+    fn fresh(&mut self) -> &dyn TokenStore;
+    fn reopen(&mut self) -> &dyn TokenStore;
+    fn current(&self) -> &dyn TokenStore;
+}
+
+#[derive(Default)]
+struct Lists(ListStore);
+
+impl Stores for Lists {
+    fn fresh(&mut self) -> &dyn TokenStore {
+        self.0 = ListStore::new();
+        &self.0
+    }
+    fn reopen(&mut self) -> &dyn TokenStore {
+        &self.0
+    }
+    fn current(&self) -> &dyn TokenStore {
+        &self.0
+    }
+}
+
+struct Logs {
+    directory: tempfile::TempDir,
+    count: u32,
+    options: Options,
+    store: Option<LogStore>,
+}
+
+impl Logs {
+    fn new(read_mode: ReadMode) -> Self {
+        let options = Options::new().read_mode(read_mode);
+        Self { directory: tempfile::tempdir().unwrap(), count: 0, options, store: None }
+    }
+}
+
+impl Stores for Logs {
+    fn fresh(&mut self) -> &dyn TokenStore {
+        self.count += 1;
+        self.reopen()
+    }
+    fn reopen(&mut self) -> &dyn TokenStore {
+        self.store = None;
+        let path = self.directory.path().join(self.count.to_string());
+        self.store.insert(self.options.open(path).unwrap())
+    }
+    fn current(&self) -> &dyn TokenStore {
+        self.store.as_ref().unwrap()
+    }
+}
+
+fn run(script: &str, stores: &mut dyn Stores) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cases");
+    let lines = std::fs::read_to_string(folder.join(format!("{script}.jsonl"))).unwrap();
+    let answers = std::fs::read_to_string(folder.join(format!("{script}.model.out.json"))).unwrap();
+    let answers: Value = serde_json::from_str(&answers).unwrap();
+    let mut expected = answers["cases"].as_array().unwrap().iter();
+    let mut results = [].iter();
+    let mut kept: HashMap<String, Token> = HashMap::new();
+    let mut compared = 0;
+    for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        let step: Value = serde_json::from_str(line).unwrap();
+        if step["op"] == "case" {
+            assert!(results.next().is_none(), "answers left over before line {}", number + 1);
+            let case = expected.next().unwrap();
+            assert_eq!(case["case"], step["name"]);
+            results = case["results"].as_array().unwrap().iter();
+            kept.clear();
+            stores.fresh();
+            continue;
+        }
+        let expected = results.next().unwrap();
+        assert_eq!(expected["line"], number + 1);
+        if expected.get("unsupported").is_some() {
+            continue; // looks into the SDK's own file
+        }
+        let actual = if step["op"] == "reopen" {
+            stores.reopen();
+            json!({})
+        } else {
+            answer(stores.current(), &mut kept, &step)
+        };
+        compared += 1;
+        for (field, actual) in actual.as_object().unwrap() {
+            assert_eq!(&expected[field], actual, "{script} line {}, {field}", number + 1);
+        }
+        let raised = expected.get("raised").is_some();
+        assert_eq!(raised, actual.get("code").is_some(), "{script} line {}: {expected} / {actual}", number + 1);
+    }
+    assert!(compared > 10, "{script}: {compared} answers compared");
+}
+
+fn answer(store: &dyn TokenStore, kept: &mut HashMap<String, Token>, step: &Value) -> Value {
+    match step["op"].as_str().unwrap() {
+        "save" => {
+            let token = argument(kept, step);
+            let saved = store.save_token(&token);
+            // What the SDK sees in its argument: our return value, with empty strings where the argument had them.
+            let after = saved.as_ref().map_or_else(|_| token.clone(), |saved| laid_over(&token, saved));
+            keep(kept, step, &after);
+            saved.map_or_else(|error| failure(&error), |_| json!({ "argument_after": show(&after) }))
+        }
+        "find" => {
+            let token = argument(kept, step);
+            match store.find_token(&token).unwrap() {
+                None => {
+                    keep(kept, step, &token);
+                    json!({ "found": false, "argument_after": show(&token) })
+                }
+                Some(found) => {
+                    keep(kept, step, &found);
+                    json!({ "found": true, "token": show(&found) })
+                }
+            }
+        }
+        "find_by_id" => match step["id"].as_str().map_or(Err(no_id()), |id| store.find_token_by_id(id)) {
+            Ok(found) => json!({ "found": true, "token": show(&found) }),
+            Err(error) => failure(&error),
+        },
+        "delete" => match store.delete_token(step["id"].as_str().unwrap()) {
+            Ok(()) => json!({ "returned": null }),
+            Err(error) => failure(&error),
+        },
+        "delete_all" => store.delete_tokens().map(|()| json!({ "returned": null })).unwrap(),
+        "get_all" => json!({ "tokens": store.get_tokens().unwrap().iter().map(show).collect::<Vec<_>>() }),
+        other => panic!("unknown operation {other}"),
+    }
+}
+
+fn no_id() -> Error {
+    Error::UnknownId { id: String::new() }
+}
+
+fn failure(error: &Error) -> Value {
+    match error {
+        Error::UnknownId { .. } | Error::TooLittle | Error::EmptyId => json!({ "code": "TOKEN_STORE" }),
+        other => panic!("{other}"),
+    }
+}
+
+fn argument(kept: &HashMap<String, Token>, step: &Value) -> Token {
+    let (mut builder, fields) = match step.get("ref") {
+        Some(name) => (kept[name.as_str().unwrap()].to_builder(), step.get("set")),
+        None => (Token::builder(), step.get("token")),
+    };
+    for (name, value) in fields.and_then(Value::as_object).unwrap_or(&Map::new()) {
+        // A signature object whose name is null matches nothing, as an empty name does.
+        let value = if value.is_object() { value["name"].as_str().unwrap_or("") } else { value.as_str().unwrap() };
+        builder = set(builder, name, value);
+    }
+    builder.build()
+}
+
+fn set(builder: TokenBuilder, name: &str, value: &str) -> TokenBuilder {
+    match name {
+        "id" => builder.id(value),
+        "user_name" => builder.user_name(value),
+        "client_id" => builder.client_id(value),
+        "client_secret" => builder.client_secret(value),
+        "refresh_token" => builder.refresh_token(value),
+        "access_token" => builder.access_token(value),
+        "grant_token" => builder.grant_token(value),
+        "expires_in" => builder.expiry_time(value),
+        "redirect_url" => builder.redirect_url(value),
+        "api_domain" => builder.api_domain(value),
+        other => panic!("unknown field {other}"),
+    }
+}
+
+fn fields(token: &Token) -> [(&'static str, Option<&str>); 10] {
+    [
+        ("id", token.id()),
+        ("user_name", token.user_name()),
+        ("client_id", token.client_id()),
+        ("client_secret", token.client_secret().map(|secret| secret.expose_secret())),
+        ("refresh_token", token.refresh_token().map(|secret| secret.expose_secret())),
+        ("access_token", token.access_token().map(|secret| secret.expose_secret())),
+        ("grant_token", token.grant_token().map(|secret| secret.expose_secret())),
+        ("expires_in", token.expiry_time()),
+        ("redirect_url", token.redirect_url()),
+        ("api_domain", token.api_domain()),
+    ]
+}
+
+fn laid_over(argument: &Token, saved: &Token) -> Token {
+    let mut builder = saved.to_builder();
+    for (name, value) in fields(argument) {
+        if value == Some("") {
+            builder = set(builder, name, "");
+        }
+    }
+    builder.build()
+}
+
+fn keep(kept: &mut HashMap<String, Token>, step: &Value, token: &Token) {
+    if let Some(name) = step.get("as").or(step.get("ref")) {
+        kept.insert(name.as_str().unwrap().to_owned(), token.clone());
+    }
+}
+
+fn show(token: &Token) -> Value {
+    let present = fields(token).into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    Value::Object(present.collect())
+}
