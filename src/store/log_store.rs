@@ -127,7 +127,7 @@ impl LogStore {
     /// `Corrupt` if any record is damaged.
     pub fn expiring_before(&self, instant: SystemTime) -> Result<Vec<Token>> {
         let mut expiring = Vec::new();
-        for token in self.iter() {
+        for token in self {
             let token = token?;
             if let Some(expires_at) = token.expires_at().filter(|expires_at| *expires_at < instant) {
                 expiring.push((expires_at, token));
