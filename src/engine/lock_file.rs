@@ -24,7 +24,6 @@ const SYNC_FAILED_AT: usize = 16 / WORD;
 const INTENT_END_AT: usize = 24 / WORD;
 const STATES_AT: [usize; 2] = [128 / WORD, 256 / WORD];
 const SLOT_BLOCKS_AT: [usize; 2] = [4096 / WORD, 8192 / WORD];
-const BLOCK_WORDS: usize = 4096 / WORD;
 
 /// What processes that share the store agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +77,6 @@ impl LockFile {
     /// The slots that are whole.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         [0, 1].into_iter().filter_map(|slot| self.slot(slot))
-    }
-
-    /// Whether any slot was ever written, whole or not.
-    pub(crate) fn was_used(&self) -> bool {
-        SLOT_BLOCKS_AT.iter().any(|block| (*block..block + BLOCK_WORDS).any(|word| self.page.load(word) != 0))
     }
 
     fn slot(&self, slot: usize) -> Option<Slot> {

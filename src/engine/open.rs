@@ -35,7 +35,9 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
     let mut report = OpenReport::default();
     let log_lock = match log_lock {
         Some(lock) => lock,
-        None if lock_file.was_used() => {
+        // A slot is written only once the log has its name, durably. (Bytes that are no slot may be of a lock file whose
+        // making a power loss cut short.)
+        None if lock_file.slots().next().is_some() => {
             return Err(Error::Copied { path: log_path, reason: "the lock file knows of a log that is not there" });
         }
         None => {

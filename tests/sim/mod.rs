@@ -1,0 +1,290 @@
+//! A storage in memory that knows the difference between written and durable, and can lose it.
+//!
+//! Follows the fault model of README.md: a sync that returned success is durable; a crash may damage only bytes
+//! inside the range of a write that was not synced, and there any 512-byte sector may be old, new, zero, garbage or
+//! shorn, in any combination, the file's length and the directory's entries independent of data. A failed sync leaves
+//! pages that read as written and are not durable. Locks die with their opening.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+mod disk;
+mod image;
+
+pub use image::Damage;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokcask::storage::{Directory, Storage};
+use tokcask::{Error, Result};
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails with this error number and does nothing (a sync: its data is lost but reads as written).
+    Errno(i32),
+    /// A write writes half of its bytes and fails with this error number.
+    Short(i32),
+    /// The machine is gone: this call and all later ones fail, and nothing changes any more.
+    Crash,
+}
+
+/// Which calls a fault hits.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The number of the call, from 0.
+    pub call: u64,
+    /// What happens to it.
+    pub fault: Fault,
+    /// And to every later call of the same kind.
+    pub sticky: bool,
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    Open,
+    Create,
+    Read,
+    Write,
+    Sync,
+    Rename,
+    Remove,
+    SyncDirectory,
+    SyncParent,
+    Page,
+}
+
+/// A simulated machine.
+#[derive(Clone)]
+pub struct Sim {
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Clone, Default)]
+struct World {
+    directories: BTreeMap<PathBuf, Folder>,
+    files: HashMap<u64, Inode>,
+    next_inode: u64,
+    next_opening: u64,
+    locks: Vec<Held>,
+    now_ms: u64,
+    random: u64,
+    calls: u64,
+    trace: Vec<Call>,
+    plan: Option<Plan>,
+    tripped: Option<Call>,
+    crashed: bool,
+    /// Bytes that all files together may have.
+    quota: Option<u64>,
+}
+
+#[derive(Clone, Default)]
+struct Folder {
+    /// Whether its own name is durable.
+    durable: bool,
+    names: BTreeMap<String, u64>,
+    durable_names: BTreeMap<String, u64>,
+    pending: Vec<Vec<(String, Option<u64>)>>,
+}
+
+#[derive(Clone, Default)]
+struct Inode {
+    /// What reads see.
+    cache: Vec<u8>,
+    /// What a crash leaves at least.
+    durable: Vec<u8>,
+    /// Writes since the last sync, in order.
+    pending: Vec<(u64, Vec<u8>)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Held {
+    inode: u64,
+    byte: u64,
+    opening: u64,
+    exclusive: bool,
+}
+
+impl Sim {
+    pub fn new() -> Self {
+        let world = World { now_ms: 1_700_000_000_000, random: 1, ..World::default() };
+        Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    fn of(world: World) -> Self {
+        Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.world().calls
+    }
+
+    /// Kinds of all calls so far.
+    pub fn trace(&self) -> Vec<Call> {
+        self.world().trace.clone()
+    }
+
+    pub fn set_plan(&self, plan: Option<Plan>) {
+        let mut world = self.world();
+        world.plan = plan;
+        world.tripped = None;
+    }
+
+    /// Whether the plan's call has come.
+    pub fn tripped(&self) -> Option<Call> {
+        self.world().tripped
+    }
+
+    pub fn set_quota(&self, bytes: Option<u64>) {
+        self.world().quota = bytes;
+    }
+
+    /// Bytes of all files.
+    pub fn used(&self) -> u64 {
+        self.world().used()
+    }
+
+    /// The process is killed: memory of the machine stays, locks go.
+    pub fn kill(&self) -> Self {
+        let mut world = self.world().clone();
+        world.locks.clear();
+        world.crashed = false;
+        world.plan = None;
+        Self::of(world)
+    }
+
+    /// A file's content as reads see it.
+    pub fn content(&self, path: &Path, name: &str) -> Option<Vec<u8>> {
+        let world = self.world();
+        let inode = world.directories.get(path)?.names.get(name)?;
+        Some(world.files[inode].cache.clone())
+    }
+
+    /// Replaces a file's content, durably, as somebody else might.
+    pub fn set_content(&self, path: &Path, name: &str, content: &[u8]) {
+        let mut world = self.world();
+        let inode = world.directories[path].names[name];
+        let file = world.files.get_mut(&inode).unwrap();
+        file.cache = content.to_vec();
+        file.durable = content.to_vec();
+        file.pending.clear();
+    }
+
+    /// Removes a file, durably, as somebody else might.
+    pub fn remove(&self, path: &Path, name: &str) {
+        let mut world = self.world();
+        let folder = world.directories.get_mut(path).unwrap();
+        folder.names.remove(name);
+        folder.durable_names.remove(name);
+    }
+
+    pub fn names(&self, path: &Path) -> Vec<String> {
+        self.world().directories.get(path).map(|folder| folder.names.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+impl World {
+    fn used(&self) -> u64 {
+        let named = self.directories.values().flat_map(|folder| folder.names.values());
+        named.map(|inode| self.files[inode].cache.len() as u64).sum()
+    }
+
+    /// Counts a call; says what is to happen to it.
+    fn call(&mut self, call: Call) -> Option<Fault> {
+        if self.crashed {
+            return Some(Fault::Crash);
+        }
+        let number = self.calls;
+        self.calls += 1;
+        self.trace.push(call);
+        let plan = self.plan?;
+        let hit = number == plan.call || (plan.sticky && self.tripped == Some(call));
+        if !hit {
+            return None;
+        }
+        self.tripped = Some(call);
+        if plan.fault == Fault::Crash {
+            self.crashed = true;
+        }
+        Some(plan.fault)
+    }
+
+    fn simple(&mut self, call: Call) -> io::Result<()> {
+        self.call(call).map_or(Ok(()), |fault| Err(fault.error()))
+    }
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Errno(errno) | Self::Short(errno) => io::Error::from_raw_os_error(errno),
+            Self::Crash => io::Error::other("the simulated machine is gone"),
+        }
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sim")
+    }
+}
+
+impl Storage for Sim {
+    fn open_dir(&self, path: &Path) -> Result<Option<Arc<dyn Directory>>> {
+        let there = self.world().directories.contains_key(path);
+        Ok(there.then(|| disk::directory(self.clone(), path)))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<Arc<dyn Directory>> {
+        let io = |error| failure(path, error);
+        self.world().simple(Call::Create).map_err(io)?;
+        self.world().directories.entry(path.to_owned()).or_default();
+        self.world().simple(Call::SyncParent).map_err(io)?;
+        self.world().directories.get_mut(path).unwrap().durable = true;
+        Ok(disk::directory(self.clone(), path))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.world().simple(Call::Remove).map_err(|error| failure(path, error))?;
+        self.world().directories.remove(path);
+        Ok(())
+    }
+
+    fn now_ms(&self) -> u64 {
+        let mut world = self.world();
+        world.now_ms += 7;
+        world.now_ms
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<()> {
+        let mut world = self.world();
+        for byte in bytes {
+            *byte = (next_random(&mut world.random) >> 32) as u8;
+        }
+        Ok(())
+    }
+}
+
+/// A simulated error as the real storage would give it.
+fn failure(path: &Path, error: io::Error) -> Error {
+    let (path, full, source) = (path.to_owned(), error.kind() == io::ErrorKind::StorageFull, Arc::new(error));
+    if full { Error::NoSpace { path, source } } else { Error::Io { operation: "simulated call", path, source } }
+}
+
+/// SplitMix64: small, and the same everywhere.
+pub fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
