@@ -29,16 +29,8 @@ enum Verb {
     Backup,
 }
 
-const VERBS: [Verb; 8] = [
-    Verb::Save,
-    Verb::Update,
-    Verb::Batch,
-    Verb::Delete,
-    Verb::Clear,
-    Verb::Compact,
-    Verb::Reopen,
-    Verb::Backup,
-];
+const VERBS: [Verb; 8] =
+    [Verb::Save, Verb::Update, Verb::Batch, Verb::Delete, Verb::Clear, Verb::Compact, Verb::Reopen, Verb::Backup];
 
 /// Rows as far as a crash must keep them.
 type Rows = Vec<(Option<String>, Option<String>, Option<String>, Option<u64>)>;
@@ -57,7 +49,10 @@ fn open(sim: &Sim, path: &str) -> Result<LogStore> {
 }
 
 fn token(number: usize) -> Token {
-    Token::builder().user_name(format!("user{number}")).refresh_token(format!("fake-{number}-{}", "x".repeat(700))).build()
+    Token::builder()
+        .user_name(format!("user{number}"))
+        .refresh_token(format!("fake-{number}-{}", "x".repeat(700)))
+        .build()
 }
 
 /// A history as far as it came before the machine went.
@@ -88,7 +83,9 @@ fn run(sim: &Sim, verbs: &[Verb]) -> Run {
         apply(&list, *verb, &fresh, &batch);
         run.in_flight = rows(&list);
         let done = match verb {
-            Verb::Save | Verb::Update => store.save_token(if *verb == Verb::Save { &fresh } else { &batch[0] }).map(drop),
+            Verb::Save | Verb::Update => {
+                store.save_token(if *verb == Verb::Save { &fresh } else { &batch[0] }).map(drop)
+            }
             Verb::Batch => store.save_tokens(&batch).map(drop),
             Verb::Delete => store.delete("2").map(drop),
             Verb::Clear => store.delete_tokens(),
@@ -169,7 +166,7 @@ fn explore(image: &Sim, run: &Run, depth: u32, random: &mut u64, count: &mut u64
         if calls > 0 {
             let call = before + next_random(random) % calls;
             let crashing = image.kill();
-            crashing.set_plan(Some(Plan { call, fault: Fault::Crash, sticky: false }));
+            crashing.set_plan(Plan::at(call, Fault::Crash));
             drop(open(&crashing, STORE));
             let seed = next_random(random);
             let next = if seed % 4 == 0 { crashing.kill() } else { crashing.power_loss(Damage::Mixed, seed) };
@@ -204,7 +201,7 @@ fn every_crash_reopens_with_everything_acknowledged() {
         assert!(run(&dry, history).complete);
         let call = next_random(&mut random) % dry.calls();
         let sim = Sim::new();
-        sim.set_plan(Some(Plan { call, fault: Fault::Crash, sticky: false }));
+        sim.set_plan(Plan::at(call, Fault::Crash));
         let run = run(&sim, history);
         *lost_in_flight.entry(run.complete).or_insert(0) += 1;
         let images = [(Damage::Old, 0), (Damage::New, 0)].into_iter().chain((0..6).map(|seed| (Damage::Mixed, seed)));

@@ -2,6 +2,9 @@
 //!
 //! Nothing is shown before it is durable, and a call that fails has changed nothing: not the rows, not the counters.
 
+use std::io;
+use std::sync::Arc;
+
 use super::lock_file::State;
 use super::{Engine, Writer};
 use crate::error::{Error, Result};
@@ -60,6 +63,7 @@ impl Engine {
         if writer.poisoned {
             return Err(Error::Poisoned { path: self.log_path.clone() });
         }
+        self.heal(&writer)?;
         let plan = self.plan(&writer, requests)?;
         if plan.operations.is_empty() {
             return Ok(plan.outcomes);
@@ -123,10 +127,15 @@ impl Engine {
         let appender = &mut writer.appender;
         appender.make_room(frame.len(), room).map_err(trust)?;
         writer.lock_file.set_intent_end(appender.end() + frame.len());
-        appender.write(frame, head).and_then(|()| appender.sync()).map_err(trust)?;
+        appender.commit(frame, head).map_err(trust)?;
         // Durable from here on; it only remains to say so.
         writer.lock_file.write_slot(&writer.slot());
-        self.show(writer, &plan, &places).map_err(|error| (error, Trust::Lost))?;
+        let shown = self.show(writer, &plan, &places);
+        // If a record in the way could not be read just now: the log has all that is needed, now or at the next call.
+        shown.or_else(|_| self.rebuild(writer)).map_err(|error| {
+            let (path, source) = (self.log_path.clone(), Arc::new(io::Error::other(error)));
+            kept(Error::OutcomeUnknown { path, source })
+        })?;
         trace::committed(&self.log_path, plan.operations.len(), writer.appender.end());
         writer.lock_file.publish(&writer.state());
         writer.lock_file.sync_now_and_then(plan.now_ms);
@@ -137,7 +146,7 @@ impl Engine {
         let end = writer.appender.end();
         self.publish(|shared| {
             if let Some(longer) = shared.source.publish(end)? {
-                shared.source = std::sync::Arc::new(longer);
+                shared.source = Arc::new(longer);
             }
             for (planned, at) in plan.operations.iter().zip(places) {
                 match planned {

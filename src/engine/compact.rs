@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::build::{Counters, NewLog};
 use super::locks::LogLock;
+use super::replay::replay_durable;
 use super::{Engine, LOG, LOG_NEW, Shared, Writer, tail_file};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::index::Index;
 use crate::log::Location;
-use crate::log::scan::Scanner;
 use crate::log::source::Source;
 use crate::stats::CompactReport;
 use crate::token::{Column, TokenView};
@@ -36,6 +36,7 @@ impl Engine {
     /// Moves to a new generation. Saves wait for it, finds do not.
     pub(crate) fn compact(&self) -> Result<CompactReport> {
         let mut writer = self.writer()?;
+        self.heal(&writer)?;
         // After a failed sync of the directory the name may already be another file's: our own.
         if !writer.poisoned {
             writer.check_current(self)?;
@@ -85,28 +86,13 @@ impl Engine {
             old.read(*at, |row| log.push(row))??;
         }
         log.sync()?;
-        let (index, source) = self.read_back(&log, &header)?;
+        // As an opener would read it.
+        let (index, source) = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode)?;
         self.compare(&old, &places, &source, &index)?;
         log.seal(index.len())?;
         let missing = || Error::LockReplaced { path: self.directory.path().join(LOG_NEW) };
         let log_lock = LogLock::take(self.directory.as_ref(), LOG_NEW)?.ok_or_else(missing)?;
         Ok(Built { header, log, log_lock, index, source })
-    }
-
-    /// Reads the new file as an opener would.
-    fn read_back(&self, log: &NewLog<'_>, header: &FileHeader) -> Result<(Index, Source)> {
-        let (path, seed, end) = (&self.log_path, header.seed(), log.end());
-        let source = Source::new(log.file().clone(), path, seed, self.read_mode, end)?;
-        let mut scanner = Scanner::new(log.file().as_ref(), path, seed, header.encode().1, end);
-        let mut index = Index::new();
-        while scanner.position() < end {
-            let offset = scanner.position();
-            let damaged = |reason| Error::Corrupt { path: path.clone(), offset, reason };
-            let frame = scanner.next_frame()?.map_err(damaged)?;
-            source.publish(frame.offset + frame.header.len())?;
-            index.apply(&source, &frame.operations)?;
-        }
-        Ok((index, source))
     }
 
     /// Every row of the copy is the row of the original, in the same order, and there is no other.

@@ -13,6 +13,7 @@ pub(crate) mod open;
 pub(crate) mod read;
 mod recover;
 mod redo;
+mod replay;
 mod tail_file;
 pub(crate) mod verify;
 
@@ -24,7 +25,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::lock_file::LockFile;
 use self::locks::{LogLock, OpenLock};
-use crate::error::{Error, Result};
+use self::replay::replay_durable;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::FileHeader;
 use crate::index::Index;
 use crate::log::append::Appender;
@@ -78,6 +80,23 @@ impl Engine {
         }
     }
 
+    /// The same for a find, which mends an index that was lost to a read error if that has passed.
+    fn readable(&self) -> Result<ShardedLockReadGuard<'_, Shared>> {
+        match self.shared() {
+            Err(error) if error.kind() != ErrorKind::Closed => {
+                let writer = self.writer()?;
+                self.heal(&writer)?;
+                self.shared()
+            }
+            shared => shared,
+        }
+    }
+
+    /// Builds the index anew if it is lost. For whoever holds the writer.
+    fn heal(&self, writer: &Writer) -> Result<()> {
+        if self.shared().is_ok() { Ok(()) } else { self.rebuild(writer) }
+    }
+
     /// Changes what finds see. `change` is short: finds wait for it.
     fn publish(&self, change: impl FnOnce(&mut Shared) -> Result<()>) -> Result<()> {
         let mut shared = self.shared.write().map_err(|_| Error::Poisoned { path: self.log_path.clone() })?;
@@ -87,6 +106,16 @@ impl Engine {
             shared.ended = Some(error.clone());
         }
         changed
+    }
+
+    /// Builds the index anew from what is durable, after it could not be changed.
+    fn rebuild(&self, writer: &Writer) -> Result<()> {
+        let (file, end) = (writer.appender.file(), writer.appender.end());
+        let (index, source) = replay_durable(file, &self.log_path, &writer.header, end, self.read_mode)?;
+        self.publish(|shared| {
+            *shared = Shared { index, source: Arc::new(source), ended: None };
+            Ok(())
+        })
     }
 
     /// The writer of a store that is open, poisoned or not.

@@ -15,13 +15,13 @@ use crate::token::{Column, Token, TokenView};
 impl Engine {
     /// The oldest row with this key.
     pub(crate) fn get(&self, column: Column, key: &str) -> Result<Option<Token>> {
-        let shared = self.shared()?;
+        let shared = self.readable()?;
         shared.index.find(&shared.source, column, key, |_, _, view| view.to_token())
     }
 
     /// Hands the oldest row with this key to `f`, outside all locks.
     pub(crate) fn view<R>(&self, column: Column, key: &str, f: impl FnOnce(TokenView<'_>) -> R) -> Result<Option<R>> {
-        let shared = self.shared()?;
+        let shared = self.readable()?;
         let Some(at) = shared.index.find(&shared.source, column, key, |_, at, _| at)? else { return Ok(None) };
         let source = shared.source.clone();
         drop(shared);
@@ -30,7 +30,7 @@ impl Engine {
 
     /// The row that a partial token means.
     pub(crate) fn find(&self, partial: &Token) -> Result<Option<Token>> {
-        let shared = self.shared()?;
+        let shared = self.readable()?;
         let fill = |view: &TokenView<'_>| matching::fill(partial, view);
         match matching::selector_for_find(partial) {
             Selector::Nothing => Ok(None),
@@ -46,7 +46,7 @@ impl Engine {
 
     /// All rows as they are now, oldest first.
     pub(crate) fn rows(&self) -> Rows {
-        match self.shared() {
+        match self.readable() {
             Ok(shared) => {
                 let places: Vec<_> = shared.index.locations().collect();
                 Rows::Places(shared.source.clone(), places.into_iter())

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::lock_file::LockFile;
+use super::replay::replay;
 use super::{redo, tail_file};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{Kind, Link};
@@ -79,23 +80,16 @@ impl Recovery<'_> {
         report: &mut OpenReport,
     ) -> Result<(Index, DecodeError)> {
         const PROGRESS_EVERY: u64 = 4 << 20;
-        let mut index = Index::new();
         let mut told = 0;
-        loop {
-            let frame = match scanner.next_frame()? {
-                Ok(frame) => frame,
-                Err(reason) => return Ok((index, reason)),
-            };
-            let end = frame.offset + frame.header.len();
-            source.publish(end)?;
-            index.apply(source, &frame.operations)?;
+        replay(scanner, source, |frame| {
             report.frames += 1;
             report.operations += frame.operations.len() as u64;
+            let end = frame.offset + frame.header.len();
             if let Some(progress) = self.options.progress.as_ref().filter(|_| end >= told + PROGRESS_EVERY) {
                 told = end;
                 progress(Progress::new(end, file_len, report.frames));
             }
-        }
+        })
     }
 
     /// Zeros over a torn tail, and a frame that says so. A full disk is no reason not to open.
@@ -123,10 +117,7 @@ impl Recovery<'_> {
             next_id: next_id.saturating_add(skipped).max(tail.next_id),
             next_revision: next_revision.saturating_add(skipped).max(tail.next_revision),
         };
-        let noted = appender
-            .make_room(frame.len(), Room::Reserve)
-            .and_then(|()| appender.write(frame, head))
-            .and_then(|()| appender.sync());
+        let noted = appender.make_room(frame.len(), Room::Reserve).and_then(|()| appender.commit(frame, head));
         match noted {
             Ok(()) => {}
             Err(AppendError::Undone(Error::NoSpace { .. })) => report.full = true,

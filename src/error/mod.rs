@@ -56,9 +56,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// The sync of this write failed. It is not visible, and whether it is there after a power loss or the next open
-    /// is unknown. Later writes are [`Poisoned`](Self::Poisoned).
+    /// is unknown. Later writes are [`Poisoned`](Self::Poisoned). (Also, without the poison: the write is durable, and
+    /// reading failed right then, so that it could not be shown; it shows as soon as reading works.)
     OutcomeUnknown {
-        /// The file whose sync failed.
+        /// The log.
         path: PathBuf,
         /// The system's answer.
         source: Arc<io::Error>,
@@ -198,7 +199,7 @@ impl fmt::Display for Error {
             Self::Locked { path } => write!(f, "{} is locked by another handle", path.display()),
             Self::LockReplaced { path } => write!(f, "{} was removed or replaced while in use", path.display()),
             Self::OutcomeUnknown { path, source } => {
-                write!(f, "sync of {} failed, the outcome of this write is unknown: {source}", path.display())
+                write!(f, "the outcome of this write to {} is unknown: {source}", path.display())
             }
             Self::Poisoned { path } => {
                 write!(f, "writes to {} are refused since a sync failed; compact or reopen", path.display())

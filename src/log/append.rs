@@ -142,6 +142,16 @@ impl Appender {
         Ok(())
     }
 
+    /// Writes a frame and makes it durable. After a failure the log counts as ending where it did.
+    pub(crate) fn commit(&mut self, frame: FrameBuilder, head: FrameHead) -> Result<(), AppendError> {
+        let (end, link) = (self.end, self.link);
+        let done = self.write(frame, head).and_then(|()| self.sync());
+        if done.is_err() {
+            (self.end, self.link) = (end, link);
+        }
+        done
+    }
+
     /// Writes a frame of another file of the same generation, whose bytes are right for this place.
     pub(crate) fn copy(&mut self, frame: &[u8], after: Link) -> Result<(), AppendError> {
         let len = frame.len() as u64;

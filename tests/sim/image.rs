@@ -113,7 +113,8 @@ fn survive(file: &Inode, damage: Damage, random: &mut u64) -> Vec<u8> {
         }
     }
     if len_after > file.durable.len() && flip(random) {
-        let cut = file.durable.len() + usize::try_from(next_random(random)).unwrap_or(0) % (len_after - file.durable.len() + 1);
+        let cut = file.durable.len()
+            + usize::try_from(next_random(random)).unwrap_or(0) % (len_after - file.durable.len() + 1);
         content.truncate(if flip(random) { file.durable.len() } else { cut });
     }
     content

@@ -35,8 +35,10 @@ pub enum Fault {
 /// Which calls a fault hits.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The number of the call, from 0.
+    /// The number of the call, from 0; with `only`, the first from there on.
     pub call: u64,
+    /// Only a call that does this.
+    pub only: Option<Call>,
     /// What happens to it.
     pub fault: Fault,
     /// And to every later call of the same kind.
@@ -78,6 +80,8 @@ struct World {
     plan: Option<Plan>,
     tripped: Option<Call>,
     crashed: bool,
+    /// Calls neither count nor fail.
+    paused: bool,
     /// Bytes that all files together may have.
     quota: Option<u64>,
 }
@@ -139,6 +143,14 @@ impl Sim {
         world.tripped = None;
     }
 
+    /// Does something that the plan does not see.
+    pub fn paused<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.world().paused = true;
+        let result = f();
+        self.world().paused = false;
+        result
+    }
+
     /// Whether the plan's call has come.
     pub fn tripped(&self) -> Option<Call> {
         self.world().tripped
@@ -192,6 +204,18 @@ impl Sim {
     }
 }
 
+impl Plan {
+    /// The call with this number.
+    pub fn at(call: u64, fault: Fault) -> Option<Self> {
+        Some(Self { call, only: None, fault, sticky: false })
+    }
+
+    /// The next call that does this.
+    pub fn next(only: Call, fault: Fault) -> Option<Self> {
+        Some(Self { call: 0, only: Some(only), fault, sticky: false })
+    }
+}
+
 impl World {
     fn used(&self) -> u64 {
         let named = self.directories.values().flat_map(|folder| folder.names.values());
@@ -203,11 +227,18 @@ impl World {
         if self.crashed {
             return Some(Fault::Crash);
         }
+        if self.paused {
+            return None;
+        }
         let number = self.calls;
         self.calls += 1;
         self.trace.push(call);
         let plan = self.plan?;
-        let hit = number == plan.call || (plan.sticky && self.tripped == Some(call));
+        let first = match plan.only {
+            None => number == plan.call,
+            Some(only) => number >= plan.call && only == call && self.tripped.is_none(),
+        };
+        let hit = first || (plan.sticky && self.tripped == Some(call));
         if !hit {
             return None;
         }
