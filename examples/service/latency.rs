@@ -1,4 +1,4 @@
-//! How long a find takes, measured where a service would feel it: around the call, one by one.
+//! How long a find takes, measured where a service would feel it: around the call, one by one, the clock included.
 
 use std::time::{Duration, Instant};
 

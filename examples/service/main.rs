@@ -25,6 +25,7 @@ mod table;
 mod tokens;
 
 use std::env;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -67,14 +68,19 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let temporary = tempfile::tempdir().context("making a temporary directory")?;
-    let dir = options.dir.clone().unwrap_or_else(|| temporary.path().join("tokens"));
+    let temporary; // Lives, and with it the directory, until the end.
+    let dir = if let Some(dir) = &options.dir {
+        dir.clone()
+    } else {
+        temporary = tempfile::tempdir().context("making a temporary directory")?;
+        temporary.path().join("tokens")
+    };
     let runtime = Runtime::new().context("starting the runtime")?;
     let mut table = Table::default();
 
     let users = serve_own_clients(options, &dir, &runtime, &mut table)?;
     crash_and_recover(&dir, &users, &mut table)?;
-    print!("{table}");
+    write!(io::stdout(), "{table}").context("printing the table")?;
 
     options.listen.map_or(Ok(()), |address| serve_until_ctrl_c(&dir, &runtime, address))
 }
@@ -141,7 +147,8 @@ fn crash_and_recover(dir: &Path, users: &[String], table: &mut Table) -> Result<
 fn serve_until_ctrl_c(dir: &Path, runtime: &Runtime, address: SocketAddr) -> Result<()> {
     let store = open(dir)?;
     let service = Service::start(runtime, Arc::clone(&store), address)?;
-    println!("listening on http://{}, until ctrl-c", service.address());
+    let listening = format!("listening on http://{}, until ctrl-c", service.address());
+    writeln!(io::stdout(), "{listening}").context("printing the address")?;
     runtime.block_on(tokio::signal::ctrl_c()).context("waiting for ctrl-c")?;
     service.stop(runtime)?;
     store.close().context("closing the store")

@@ -23,7 +23,7 @@ pub(crate) struct Tokens {
     pub(crate) counts: Counts,
 }
 
-/// What the store was asked for.
+/// What was done with the store.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) saves: AtomicU64,
@@ -92,7 +92,9 @@ impl Tokens {
 
     pub(crate) fn delete(&self, id: &str) -> Result<bool, TokenError> {
         let deleted = self.store.delete(id)?;
-        count(&self.counts.deletes);
+        if deleted {
+            count(&self.counts.deletes);
+        }
         Ok(deleted)
     }
 
