@@ -10,7 +10,7 @@ use super::replay::replay;
 use super::{redo, tail_file};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{Kind, Link};
-use crate::format::header::{COPY_LEN, FileHeader, SECOND_COPY_AT, VERSION_FIELD};
+use crate::format::header::{COPY_LEN, FRAMES_AT, FileHeader, SECOND_COPY_AT, VERSION_FIELD};
 use crate::format::operation::Operation;
 use crate::format::slot::Slot;
 use crate::index::Index;
@@ -139,11 +139,10 @@ pub(super) fn read_known_header(
     slots: &[Slot],
 ) -> Result<(FileHeader, u32, bool)> {
     let copied = |reason| Err(Error::Copied { path: path.into(), reason });
-    if slots.iter().any(|slot| slot.watermark > file_len) {
-        return copied("it is shorter than what was already durable");
-    }
+    let shorter = "it is shorter than what was already durable";
     let found = match read_header(file, path) {
         // A lock file that was used says that this was a store.
+        Err(Error::NotAStore { .. }) if !slots.is_empty() && file_len < FRAMES_AT => return copied(shorter),
         Err(Error::NotAStore { path, .. }) if !slots.is_empty() => {
             return Err(Error::Corrupt { path, offset: 0, reason: DecodeError::Magic });
         }
@@ -154,6 +153,10 @@ pub(super) fn read_known_header(
     }
     if slots.iter().any(|slot| slot.generation > found.0.generation) {
         return copied("it is of an earlier generation");
+    }
+    // Slots of earlier generations speak of other files, which a compaction may have made shorter.
+    if proved_end(&found.0, slots) > file_len {
+        return copied(shorter);
     }
     Ok(found)
 }
