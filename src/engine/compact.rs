@@ -10,6 +10,7 @@ use super::locks::LogLock;
 use super::replay::replay_durable;
 use super::{Engine, LOG, LOG_NEW, Shared, Writer, tail_file};
 use crate::error::{DecodeError, Error, Result};
+use crate::format::COUNTER_MAX;
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::index::Index;
 use crate::log::Location;
@@ -69,6 +70,9 @@ impl Engine {
         let mut salt = [0; 8];
         self.storage.random(&mut salt)?;
         let now_ms = self.storage.now_ms();
+        if writer.header.generation == COUNTER_MAX {
+            return Err(Error::TooLarge { what: "generation", len: COUNTER_MAX, limit: COUNTER_MAX });
+        }
         let header = FileHeader {
             generation: writer.header.generation + 1,
             salt: u64::from_le_bytes(salt),

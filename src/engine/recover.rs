@@ -13,6 +13,7 @@ use crate::format::frame::{Kind, Link};
 use crate::format::header::{COPY_LEN, FRAMES_AT, FileHeader, SECOND_COPY_AT, VERSION_FIELD};
 use crate::format::operation::Operation;
 use crate::format::slot::Slot;
+use crate::format::{ALIGN, COUNTER_MAX};
 use crate::index::Index;
 use crate::log::append::{self, AppendError, Appender, FrameHead, Room, refused};
 use crate::log::scan::Scanner;
@@ -21,6 +22,8 @@ use crate::log::tail::{self, Tail};
 use crate::options::Options;
 use crate::stats::{OpenReport, Progress, RecoveredTail};
 use crate::storage::{Directory, File, Storage};
+
+const TWO_HEADERS: &str = "two different copies of the file header";
 
 /// A log that may be used, and what is in it.
 pub(super) struct Recovered {
@@ -110,12 +113,12 @@ impl Recovery<'_> {
         frame.push(&Operation::Recovered { cut_len: bytes_cut }).map_err(refused)?;
         let Link { next_id, next_revision, .. } = appender.link();
         // An operation is longer than ALIGN: whatever ids the lost frames gave, they are not given again.
-        let skipped = bytes_cut / crate::format::ALIGN;
+        let skipped = bytes_cut / ALIGN;
         let head = FrameHead {
             kind: Kind::Recovered,
             time_ms: self.storage.now_ms(),
-            next_id: next_id.saturating_add(skipped).max(tail.next_id),
-            next_revision: next_revision.saturating_add(skipped).max(tail.next_revision),
+            next_id: (next_id + skipped).max(tail.next_id).min(COUNTER_MAX),
+            next_revision: (next_revision + skipped).max(tail.next_revision).min(COUNTER_MAX),
         };
         let noted = appender.make_room(frame.len(), Room::Reserve).and_then(|()| appender.commit(frame, head));
         match noted {
@@ -174,8 +177,10 @@ fn read_header(file: &dyn File, path: &Path) -> Result<(FileHeader, u32, bool)> 
     let corrupt = |offset, reason| Error::Corrupt { path: path.into(), offset, reason };
     let (header, crc, both) = match (FileHeader::decode(first), FileHeader::decode(second)) {
         (Ok(first), Ok(second)) if first != second => {
-            let reason = DecodeError::Invalid { rule: "two different copies of the file header" };
-            return Err(corrupt(SECOND_COPY_AT, reason));
+            return Err(corrupt(SECOND_COPY_AT, DecodeError::Invalid { rule: TWO_HEADERS }));
+        }
+        (Err(DecodeError::Unknown { .. }), Ok(_)) | (Ok(_), Err(DecodeError::Unknown { .. })) => {
+            return Err(corrupt(SECOND_COPY_AT, DecodeError::Invalid { rule: TWO_HEADERS }));
         }
         (Ok((header, crc)), second) => (header, crc, second.is_ok()),
         (Err(_), Ok((header, crc))) => (header, crc, false),

@@ -5,7 +5,7 @@
 
 use super::input::Input;
 use super::operation::{self, Located, Operation};
-use super::{ALIGN, ALIGN_LEN, DecodeError, FRAME_LEN_MAX, Seed};
+use super::{ALIGN, ALIGN_LEN, DecodeError, FRAME_LEN_MAX, Seed, check_counters};
 use crate::matching;
 
 /// Length of a frame's header, in bytes.
@@ -100,6 +100,12 @@ impl FrameHeader {
         if !u64::from(header.body_len).is_multiple_of(ALIGN) || !header.watermark.is_multiple_of(ALIGN) {
             return Err(DecodeError::Invalid { rule: "length or watermark not aligned" });
         }
+        let counters = [
+            ("sequence number", header.sequence),
+            ("next id", header.next_id),
+            ("next revision", header.next_revision),
+        ];
+        check_counters(&counters)?;
         if header.watermark > offset {
             let (expected, found) = (offset, header.watermark);
             return Err(DecodeError::Mismatch { field: "watermark", expected, found });

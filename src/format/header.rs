@@ -3,7 +3,7 @@
 //! FORMAT.md, "File header".
 
 use super::input::Input;
-use super::{DecodeError, FRAME_LEN_MAX, KEY_LEN_MAX, RECORD_LEN_MAX, Seed};
+use super::{DecodeError, FRAME_LEN_MAX, KEY_LEN_MAX, RECORD_LEN_MAX, Seed, check_counters};
 
 /// Non-text bytes and both line ends, so that a transfer in text mode is noticed.
 pub const MAGIC: [u8; 8] = *b"\x89TOK\r\n\x1a\n";
@@ -153,6 +153,7 @@ impl FileHeader {
             },
         };
         input.zeros(CRC_AT.saturating_sub(FIELDS_LEN), "padding of the file header")?;
+        check_counters(&[("generation", header.generation)])?;
         if header.generation == 0 {
             return Err(DecodeError::Invalid { rule: "generation 0" });
         }

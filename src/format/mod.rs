@@ -35,6 +35,10 @@ pub const KEY_LEN_MAX: u32 = 64 << 10;
 /// Length of one frame, header included, in bytes.
 pub const FRAME_LEN_MAX: u32 = 64 << 20;
 
+/// Largest sequence number, id counter, operation counter and generation. A reader refuses more, so that no file can
+/// make a counter run over; a writer stops before.
+pub const COUNTER_MAX: u64 = 1 << 62;
+
 /// What every checksum of a log starts from, so that bytes of another store, generation or place never verify.
 ///
 /// The salt is private to the file: it is never printed.
@@ -74,6 +78,15 @@ impl std::fmt::Debug for Seed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Seed").field("generation", &self.generation).finish_non_exhaustive()
     }
+}
+
+/// Whether counters from a file are in their range.
+///
+/// # Errors
+/// Names the one that is not.
+fn check_counters(counters: &[(&'static str, u64)]) -> Result<(), DecodeError> {
+    let over = counters.iter().find(|(_, value)| *value > COUNTER_MAX);
+    over.map_or(Ok(()), |(field, value)| Err(DecodeError::Unknown { field, value: *value }))
 }
 
 /// The next multiple of [`ALIGN`], or `None` past the end of the number range.

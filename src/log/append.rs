@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 
 use crate::error::{Error, Result, is_full};
 use crate::format::frame::{FrameBuilder, FrameHeader, Kind, Link};
-use crate::format::{DecodeError, Seed};
+use crate::format::{COUNTER_MAX, DecodeError, Seed};
 use crate::storage::File;
 
 /// End of the extension that puts may not use.
@@ -145,6 +145,10 @@ impl Appender {
     /// Writes a frame and makes it durable. After a failure the log counts as ending where it did.
     pub(crate) fn commit(&mut self, frame: FrameBuilder, head: FrameHead) -> Result<(), AppendError> {
         let (end, link) = (self.end, self.link);
+        let counters = [link.sequence + 1, head.next_id, head.next_revision];
+        if let Some(len) = counters.into_iter().find(|counter| *counter > COUNTER_MAX) {
+            return Err(AppendError::Undone(Error::TooLarge { what: "counter", len, limit: COUNTER_MAX }));
+        }
         let done = self.write(frame, head).and_then(|()| self.sync());
         if done.is_err() {
             (self.end, self.link) = (end, link);

@@ -1,0 +1,241 @@
+//! The files: who may read them, what else may lie in their place, and what happens when they are moved about.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use tokcask::{Error, ErrorKind, Key, LogStore, Options, Token, TokenStore};
+
+fn token(user: &str) -> Token {
+    Token::builder().user_name(user).access_token("fake").build()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+fn kind(result: tokcask::Result<LogStore>) -> ErrorKind {
+    result.unwrap_err().kind()
+}
+
+/// Runs this very test program again under another umask, for a umask belongs to the whole process.
+#[test]
+fn files_are_0600_in_a_0700_directory_under_any_umask() {
+    if let Ok(path) = std::env::var("TOKCASK_TEST_UMASK_DIR") {
+        let path = Path::new(&path);
+        let store = LogStore::open(path).unwrap();
+        store.save_token(&token("ana")).unwrap();
+        store.compact().unwrap();
+        store.backup(path.with_extension("backup")).unwrap();
+        return;
+    }
+    for umask in ["000", "022", "777"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        let program = std::env::current_exe().unwrap();
+        let run = format!("umask {umask} && exec '{}' files_are_0600 --test-threads=1", program.display());
+        let status = Command::new("sh").args(["-c", &run]).env("TOKCASK_TEST_UMASK_DIR", &path).output().unwrap();
+        assert!(status.status.success(), "umask {umask}: {}", String::from_utf8_lossy(&status.stdout));
+        for store in [&path, &path.with_extension("backup")] {
+            assert_eq!(mode(store), 0o700, "umask {umask}");
+            for entry in fs::read_dir(store).unwrap() {
+                assert_eq!(mode(&entry.unwrap().path()), 0o600, "umask {umask}");
+            }
+        }
+    }
+}
+
+#[test]
+fn links_and_other_things_in_place_of_our_files_are_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let elsewhere = directory.path().join("elsewhere");
+    fs::write(&elsewhere, "precious").unwrap();
+    for name in ["store.log", "store.lock"] {
+        let path = directory.path().join(format!("store-{name}"));
+        drop(LogStore::open(&path).unwrap());
+        let file = path.join(name);
+
+        fs::rename(&file, path.join("aside")).unwrap();
+        symlink(&elsewhere, &file).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure, "symbolic link as {name}");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure, "directory as {name}");
+        fs::remove_dir(&file).unwrap();
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure, "FIFO as {name}");
+        fs::remove_file(&file).unwrap();
+        fs::rename(path.join("aside"), &file).unwrap();
+
+        fs::hard_link(&file, path.join("second")).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure, "hard link to {name}");
+        fs::remove_file(path.join("second")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure, "0644 {name}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        drop(LogStore::open(&path).unwrap());
+    }
+    let linked = directory.path().join("linked");
+    symlink(directory.path().join("store-store.log"), &linked).unwrap();
+    assert_eq!(kind(LogStore::open(&linked)), ErrorKind::Insecure);
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "precious");
+}
+
+#[test]
+fn leftover_names_of_temporary_files_do_no_harm() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let elsewhere = directory.path().join("elsewhere");
+    fs::write(&elsewhere, "precious").unwrap();
+    let store = LogStore::open(&path).unwrap();
+    store.save_token(&token("ana")).unwrap();
+    for name in ["store.log.new", "store.torn.new", "store.redo.new"] {
+        symlink(&elsewhere, path.join(name)).unwrap();
+    }
+    store.compact().unwrap();
+    drop(store);
+    let store = LogStore::open(&path).unwrap();
+    assert!(store.get(Key::UserName("ana")).unwrap().is_some());
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "precious");
+}
+
+#[test]
+fn a_directory_that_others_can_use_is_refused_unless_it_is_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    drop(LogStore::open(&path).unwrap());
+    assert_eq!(mode(&path), 0o700, "an empty one is made ours");
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o770)).unwrap();
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure);
+}
+
+#[test]
+fn a_missing_store_is_made_only_if_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let only_existing = Options::new().create(false);
+    assert_eq!(kind(only_existing.open(&path)), ErrorKind::NotAStore);
+    assert!(!path.exists());
+    assert_eq!(kind(only_existing.open(directory.path())), ErrorKind::NotAStore);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+    assert!(LogStore::open(&path).unwrap().open_report().created);
+    assert!(!only_existing.open(&path).unwrap().open_report().created);
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_eq!(kind(LogStore::open(&file)), ErrorKind::NotAStore);
+}
+
+#[test]
+fn a_lost_or_older_log_is_told_from_a_new_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = LogStore::open(&path).unwrap();
+    store.save_token(&token("ana")).unwrap();
+    store.backup(directory.path().join("backup")).unwrap();
+    let older = fs::read(path.join("store.log")).unwrap();
+    store.save_token(&token("bob")).unwrap();
+    drop(store);
+    let log = path.join("store.log");
+
+    // Lost: not an empty store.
+    fs::rename(&log, path.join("aside")).unwrap();
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
+    assert!(!log.exists());
+    // Put back as it was before: an older one, by hand or from a backup.
+    let private = |content: &[u8]| {
+        fs::write(&log, content).unwrap();
+        fs::set_permissions(&log, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    private(&older);
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Corrupt);
+    private(&fs::read(directory.path().join("backup/store.log")).unwrap());
+    assert!(matches!(kind(LogStore::open(&path)), ErrorKind::Corrupt | ErrorKind::Copied));
+    private(&older[..8300]);
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
+    // Of another store.
+    let other = directory.path().join("other");
+    drop(LogStore::open(&other).unwrap());
+    private(&fs::read(other.join("store.log")).unwrap());
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
+    private(b"");
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
+    // And back in its place.
+    fs::rename(path.join("aside"), &log).unwrap();
+    assert_eq!(LogStore::open(&path).unwrap().get_tokens().unwrap().len(), 2);
+}
+
+#[test]
+fn a_store_moved_or_copied_whole_opens_as_usual() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = LogStore::open(&path).unwrap();
+    store.save_token(&token("ana")).unwrap();
+    drop(store);
+    let moved = directory.path().join("moved");
+    fs::rename(&path, &moved).unwrap();
+    LogStore::open(&moved).unwrap().save_token(&token("bob")).unwrap();
+    let copy = directory.path().join("copy");
+    assert!(Command::new("cp").arg("-a").args([&moved, &copy]).status().unwrap().success());
+    assert_eq!(LogStore::open(&copy).unwrap().get_tokens().unwrap().len(), 2);
+    // Without its lock file, too: that is made anew.
+    fs::remove_file(copy.join("store.lock")).unwrap();
+    assert_eq!(LogStore::open(&copy).unwrap().get_tokens().unwrap().len(), 2);
+}
+
+#[test]
+fn a_lock_file_removed_under_a_live_handle_makes_no_second_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = LogStore::open(&path).unwrap();
+    store.save_token(&token("ana")).unwrap();
+    fs::remove_file(path.join("store.lock")).unwrap();
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::LockReplaced);
+    let refused = store.save_token(&token("bob"));
+    assert!(matches!(refused, Err(Error::LockReplaced { .. })), "{refused:?}");
+    assert!(store.get(Key::UserName("ana")).unwrap().is_some());
+    drop(store);
+    assert_eq!(LogStore::open(&path).unwrap().get_tokens().unwrap().len(), 1);
+}
+
+#[test]
+fn a_backup_is_a_complete_store_and_never_overwrites() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LogStore::open(directory.path().join("tokens")).unwrap();
+    store.save_tokens(&[token("ana"), token("bob")]).unwrap();
+    store.delete("1").unwrap();
+    let backup = directory.path().join("backup");
+    store.backup(&backup).unwrap();
+    let refused = store.backup(&backup).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotAStore);
+    store.save_token(&token("eve")).unwrap();
+    let copy = LogStore::open(&backup).unwrap();
+    assert!(copy.open_report().recovered.is_none());
+    assert_eq!(copy.get_tokens().unwrap(), store.get_tokens().unwrap()[..1]);
+    assert_eq!(copy.save_token(&token("eve")).unwrap().id(), Some("3"));
+}
+
+#[test]
+fn no_secret_is_left_after_a_compaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = LogStore::open(&path).unwrap();
+    store.save_token(&Token::builder().user_name("ana").refresh_token("fake-canary-1").build()).unwrap();
+    store.save_token(&Token::builder().user_name("ana").refresh_token("fake-canary-2").build()).unwrap();
+    store.save_token(&Token::builder().user_name("bob").refresh_token("fake-canary-3").build()).unwrap();
+    store.delete("2").unwrap();
+    store.compact().unwrap();
+    for entry in fs::read_dir(&path).unwrap() {
+        let content = fs::read(entry.unwrap().path()).unwrap();
+        for gone in ["fake-canary-1", "fake-canary-3"] {
+            assert!(!content.windows(gone.len()).any(|window| window == gone.as_bytes()));
+        }
+    }
+    let shown = format!("{store:?} {:?} {:?}", store.get_tokens().unwrap(), Key::RefreshToken("fake-canary-2"));
+    assert!(!shown.contains("canary"), "{shown}");
+}
