@@ -216,7 +216,7 @@ fn every_bit_flip_in_the_lock_file_is_harmless() {
     let canonical = canonical();
     let path = Path::new(STORE);
     let mut lock = canonical.sim.content(path, "store.lock").unwrap();
-    let dense = |byte: &usize| byte % 4096 < 400 || byte % 61 == 0;
+    let dense = |byte: &usize| byte % 4096 < 400 || byte.is_multiple_of(61);
     for byte in (0..lock.len()).filter(dense) {
         for bit in 0..8 {
             lock[byte] ^= 1 << bit;

@@ -183,7 +183,7 @@ fn failed_sync_poisons_and_a_compaction_mends() {
     let store = open(&sim).unwrap();
     store.save_token(&token(1)).unwrap();
     store.save_token(&token(2)).unwrap();
-    sim.set_plan(Plan::next(Call::Sync, Fault::Errno(EIO)));
+    sim.set_plan(Some(Plan::next(Call::Sync, Fault::Errno(EIO))));
 
     let failed = store.save_token(&token(3)).unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::OutcomeUnknown);
@@ -208,7 +208,7 @@ fn a_failed_save_leaves_counter_argument_and_rows_alone() {
     let first = store.save_token(&token(1)).unwrap();
     let argument = token(2);
     for fault in [Fault::Errno(EIO), Fault::Short(EIO), Fault::Errno(ENOSPC), Fault::Short(ENOSPC)] {
-        sim.set_plan(Plan::next(Call::Write, fault));
+        sim.set_plan(Some(Plan::next(Call::Write, fault)));
         let error = store.save_token(&argument).unwrap_err();
         assert!(matches!(error, Error::Io { .. } | Error::NoSpace { .. }), "{error}");
         assert_eq!(sim.tripped(), Some(Call::Write));
@@ -255,7 +255,7 @@ fn failed_directory_sync_after_a_compaction_is_mended_by_the_next_open() {
     let sim = Sim::new();
     let store = open(&sim).unwrap();
     store.save_tokens(&[token(1), token(2)]).unwrap();
-    sim.set_plan(Plan::next(Call::SyncDirectory, Fault::Errno(EIO)));
+    sim.set_plan(Some(Plan::next(Call::SyncDirectory, Fault::Errno(EIO))));
     store.compact().unwrap_err();
     assert_eq!(sim.tripped(), Some(Call::SyncDirectory));
     assert_eq!(store.save_token(&token(3)).unwrap_err().kind(), ErrorKind::Poisoned);

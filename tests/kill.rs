@@ -44,7 +44,7 @@ fn killed_at_random_moments_every_acknowledged_save_is_there() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens");
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
     let mut random = seed;
     let mut expected: BTreeMap<String, String> = BTreeMap::new();
     let (mut in_flight, mut acknowledged, mut recovered) = (0, 0, 0);
@@ -67,7 +67,7 @@ fn killed_at_random_moments_every_acknowledged_save_is_there() {
         std::thread::sleep(Duration::from_micros(random >> 49)); // to 32 ms
         process.kill().unwrap();
         process.wait().unwrap();
-        let mut begun: Option<(String, String)> = None;
+        let mut begun: Option<(String, String)>;
         loop {
             let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
             match words.as_slice() {

@@ -4,7 +4,7 @@
 //! and every answer is compared, then all rows, with revisions. Shrunk by proptest. `PROPTEST_CASES` sets how many scripts.
 
 use proptest::prelude::*;
-use tokcask::{Error, Key, ListStore, LogStore, Options, ReadMode, Result, Token, TokenStore};
+use tokcask::{Error, Key, ListStore, Options, ReadMode, Result, Token, TokenStore};
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -56,7 +56,7 @@ impl LockFile {
             let path = path.clone();
             move |error| Error::io(operation, path, error)
         };
-        let len = locked.len().map_err(io("stat"))?;
+        let len = locked.file_len().map_err(io("stat"))?;
         if len < LOCK_LEN as u64 {
             append::write_zeros(locked, len, LOCK_LEN as u64).and_then(|()| locked.sync()).map_err(io("write"))?;
             directory.sync()?;

@@ -23,8 +23,6 @@ use crate::options::Options;
 use crate::stats::{OpenReport, Progress, RecoveredTail};
 use crate::storage::{Directory, File, Storage};
 
-const TWO_HEADERS: &str = "two different copies of the file header";
-
 /// A log that may be used, and what is in it.
 pub(super) struct Recovered {
     pub(super) header: FileHeader,
@@ -46,13 +44,15 @@ pub(super) struct Recovery<'a> {
 impl Recovery<'_> {
     /// Reads the log, decides, and cuts what a crash left.
     pub(super) fn run(&self, report: &mut OpenReport) -> Result<Recovered> {
-        let file_len = self.file.len().map_err(|error| self.io("stat", error))?;
+        let file_len = self.file.file_len().map_err(|error| self.io("stat", error))?;
         // Nothing is believed that only memory holds.
         self.file.sync().map_err(|error| self.io("sync", error))?;
         self.directory.sync()?;
         let slots: Vec<Slot> = self.lock_file.slots().collect();
-        let (header, crc, both) = read_known_header(self.file.as_ref(), self.path, file_len, &slots)?;
-        report.header_copy_damaged = !both;
+        let found = read_known_header(self.file.as_ref(), self.path, file_len, &slots)?;
+        let FoundHeader { header, crc, damaged_copy } = found;
+        header.check_writable().map_err(|reason| Error::Unsupported { path: self.path.into(), reason })?;
+        report.header_copy_damaged = damaged_copy.is_some();
         redo::finish(self.directory, self.file.as_ref(), self.path, &header)?;
 
         let seed = header.seed();
@@ -87,7 +87,7 @@ impl Recovery<'_> {
         replay(scanner, source, |frame| {
             report.frames += 1;
             report.operations += frame.operations.len() as u64;
-            let end = frame.offset + frame.header.len();
+            let end = frame.offset + frame.header.frame_len();
             if let Some(progress) = self.options.progress.as_ref().filter(|_| end >= told + PROGRESS_EVERY) {
                 told = end;
                 progress(Progress::new(end, file_len, report.frames));
@@ -134,13 +134,16 @@ impl Recovery<'_> {
     }
 }
 
-/// The file header, its checksum, and whether both copies are whole; of a log that the slots beside it know.
-pub(super) fn read_known_header(
-    file: &dyn File,
-    path: &Path,
-    file_len: u64,
-    slots: &[Slot],
-) -> Result<(FileHeader, u32, bool)> {
+/// A file header that was found.
+pub(super) struct FoundHeader {
+    pub(super) header: FileHeader,
+    pub(super) crc: u32,
+    /// The copy that is not whole.
+    pub(super) damaged_copy: Option<(u64, DecodeError)>,
+}
+
+/// The header of a log that the slots beside it know.
+pub(super) fn read_known_header(file: &dyn File, path: &Path, file_len: u64, slots: &[Slot]) -> Result<FoundHeader> {
     let copied = |reason| Err(Error::Copied { path: path.into(), reason });
     let shorter = "it is shorter than what was already durable";
     let found = match read_header(file, path) {
@@ -151,14 +154,14 @@ pub(super) fn read_known_header(
         }
         found => found?,
     };
-    if slots.iter().any(|slot| slot.uuid != found.0.uuid) {
+    if slots.iter().any(|slot| slot.uuid != found.header.uuid) {
         return copied("it is the log of another store");
     }
-    if slots.iter().any(|slot| slot.generation > found.0.generation) {
+    if slots.iter().any(|slot| slot.generation > found.header.generation) {
         return copied("it is of an earlier generation");
     }
     // Slots of earlier generations speak of other files, which a compaction may have made shorter.
-    if proved_end(&found.0, slots) > file_len {
+    if proved_end(&found.header, slots) > file_len {
         return copied(shorter);
     }
     Ok(found)
@@ -170,24 +173,19 @@ pub(super) fn proved_end(header: &FileHeader, slots: &[Slot]) -> u64 {
     ours.map(|slot| slot.watermark).max().unwrap_or(0)
 }
 
-fn read_header(file: &dyn File, path: &Path) -> Result<(FileHeader, u32, bool)> {
+fn read_header(file: &dyn File, path: &Path) -> Result<FoundHeader> {
     let mut copies = [0; 2 * COPY_LEN];
     let read = file.read_at(&mut copies, 0).map_err(|error| Error::io("read", path, error))?;
     let (first, second) = copies[..read].split_at(read.min(COPY_LEN));
     let corrupt = |offset, reason| Error::Corrupt { path: path.into(), offset, reason };
-    let (header, crc, both) = match (FileHeader::decode(first), FileHeader::decode(second)) {
-        (Ok(first), Ok(second)) if first != second => {
-            return Err(corrupt(SECOND_COPY_AT, DecodeError::Invalid { rule: TWO_HEADERS }));
+    let (whole, damaged_copy) = match (FileHeader::check_copy(first), FileHeader::check_copy(second)) {
+        (Ok(_), Ok(_)) if first != second => {
+            let reason = DecodeError::Invalid { rule: "two different copies of the file header" };
+            return Err(corrupt(SECOND_COPY_AT, reason));
         }
-        (Err(DecodeError::Unknown { .. }), Ok(_)) | (Ok(_), Err(DecodeError::Unknown { .. })) => {
-            return Err(corrupt(SECOND_COPY_AT, DecodeError::Invalid { rule: TWO_HEADERS }));
-        }
-        (Ok((header, crc)), second) => (header, crc, second.is_ok()),
-        (Err(_), Ok((header, crc))) => (header, crc, false),
-        (Err(DecodeError::Unknown { field: VERSION_FIELD, value }), Err(_)) => {
-            let reason = DecodeError::Unknown { field: VERSION_FIELD, value };
-            return Err(Error::Unsupported { path: path.into(), reason });
-        }
+        (Ok(_), Ok(_)) => (first, None),
+        (Ok(_), Err(reason)) => (first, Some((SECOND_COPY_AT, reason))),
+        (Err(reason), Ok(_)) => (second, Some((0, reason))),
         (
             Err(DecodeError::Magic | DecodeError::Truncated { .. }),
             Err(DecodeError::Magic | DecodeError::Truncated { .. }),
@@ -196,6 +194,11 @@ fn read_header(file: &dyn File, path: &Path) -> Result<(FileHeader, u32, bool)> 
         }
         (Err(reason), Err(_)) => return Err(corrupt(0, reason)),
     };
-    header.check_supported().map_err(|reason| Error::Unsupported { path: path.into(), reason })?;
-    Ok((header, crc, both))
+    let unsupported = |reason| Error::Unsupported { path: path.into(), reason };
+    let (header, crc) = FileHeader::decode(whole).map_err(|reason| match reason {
+        DecodeError::Unknown { field: VERSION_FIELD, .. } => unsupported(reason),
+        reason => corrupt(0, reason),
+    })?;
+    header.check_readable().map_err(unsupported)?;
+    Ok(FoundHeader { header, crc, damaged_copy })
 }

@@ -23,7 +23,7 @@ pub(super) fn replay(
             Ok(frame) => frame,
             Err(reason) => return Ok((index, reason)),
         };
-        source.publish(frame.offset + frame.header.len())?;
+        source.publish(frame.offset + frame.header.frame_len())?;
         index.apply(source, &frame.operations)?;
         seen(&frame);
     }

@@ -94,8 +94,8 @@ impl FrameHeader {
             body_crc: fields.u32()?,
         };
         let limit = u64::from(FRAME_LEN_MAX);
-        if header.len() > limit {
-            return Err(DecodeError::TooLong { what: "frame", len: header.len(), limit });
+        if header.frame_len() > limit {
+            return Err(DecodeError::TooLong { what: "frame", len: header.frame_len(), limit });
         }
         if !u64::from(header.body_len).is_multiple_of(ALIGN) || !header.watermark.is_multiple_of(ALIGN) {
             return Err(DecodeError::Invalid { rule: "length or watermark not aligned" });
@@ -115,7 +115,7 @@ impl FrameHeader {
 
     /// Length of the whole frame, in bytes.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn frame_len(&self) -> u64 {
         u64::from(self.body_len).saturating_add(FRAME_HEADER_LEN as u64)
     }
 

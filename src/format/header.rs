@@ -109,11 +109,11 @@ impl FileHeader {
         (bytes, crc)
     }
 
-    /// Reads one copy. Says nothing yet of features and version: see [`FileHeader::check_supported`].
+    /// Whether a copy is whole; what its fields say is another matter. Returns them and the checksum.
     ///
     /// # Errors
-    /// Any byte that FORMAT.md does not allow there.
-    pub fn decode(copy: &[u8]) -> Result<(Self, u32), DecodeError> {
+    /// Bytes that are missing, the magic, or the checksum.
+    pub fn check_copy(copy: &[u8]) -> Result<(&[u8], u32), DecodeError> {
         let mut input = Input::new(copy);
         let covered = input.bytes(CRC_AT)?;
         let crc = input.u32()?;
@@ -124,6 +124,17 @@ impl FileHeader {
         if crc32fast::hash(covered) != crc {
             return Err(DecodeError::Checksum { of: "file header" });
         }
+        Ok((covered, crc))
+    }
+
+    /// Reads one copy. Says nothing yet of features: see [`FileHeader::check_readable`].
+    ///
+    /// # Errors
+    /// A copy that is not whole, another version, or bytes that FORMAT.md does not allow there.
+    pub fn decode(copy: &[u8]) -> Result<(Self, u32), DecodeError> {
+        let (covered, crc) = Self::check_copy(copy)?;
+        let mut input = Input::new(covered);
+        input.bytes(MAGIC.len())?;
         let version = input.u16()?;
         if version != VERSION {
             return Err(DecodeError::Unknown { field: VERSION_FIELD, value: version.into() });
@@ -154,17 +165,33 @@ impl FileHeader {
         };
         input.zeros(CRC_AT.saturating_sub(FIELDS_LEN), "padding of the file header")?;
         check_counters(&[("generation", header.generation)])?;
+        let key = [&header.key_id[..], &header.wrapped_key, &header.key_commitment];
+        if header.suite == 0 && key.concat().iter().any(|byte| *byte != 0) {
+            return Err(DecodeError::NotZero { field: "key of a plain file" });
+        }
         if header.generation == 0 {
             return Err(DecodeError::Invalid { rule: "generation 0" });
         }
         Ok((header, crc))
     }
 
-    /// Whether this version can read and write the file.
+    /// Whether this version can write the file.
     ///
     /// # Errors
     /// Names the feature bits, suite or limits that it cannot.
-    pub fn check_supported(&self) -> Result<(), DecodeError> {
+    pub fn check_writable(&self) -> Result<(), DecodeError> {
+        if self.read_only_compatible != 0 {
+            let value = self.read_only_compatible;
+            return Err(DecodeError::Unknown { field: "read-only compatible features", value });
+        }
+        self.check_readable()
+    }
+
+    /// Whether this version can read the file.
+    ///
+    /// # Errors
+    /// Names the feature bits, suite or limits that it cannot.
+    pub fn check_readable(&self) -> Result<(), DecodeError> {
         let limits = [
             ("record limit", self.record_len_max, RECORD_LEN_MAX),
             ("key limit", self.key_len_max, KEY_LEN_MAX),
@@ -172,10 +199,6 @@ impl FileHeader {
         ];
         if self.incompatible != 0 {
             return Err(DecodeError::Unknown { field: "incompatible features", value: self.incompatible });
-        }
-        if self.read_only_compatible != 0 {
-            let value = self.read_only_compatible;
-            return Err(DecodeError::Unknown { field: "read-only compatible features", value });
         }
         if self.suite != 0 {
             return Err(DecodeError::Unknown { field: "cipher suite", value: self.suite.into() });

@@ -2,12 +2,14 @@
 //!
 //! FORMAT.md, "store.redo".
 
-use super::header::FileHeader;
+use super::header::{FRAMES_AT, FileHeader};
 use super::input::Input;
 use super::{DecodeError, FRAME_LEN_MAX};
 
 /// First bytes of the file.
 pub const REDO_MAGIC: [u8; 8] = *b"\x89TKR\r\n\x1a\n";
+/// No log is longer.
+const OFFSET_MAX: u64 = 1 << 48;
 /// Longest such file.
 pub const LEN_MAX: u64 = 2 * FRAME_LEN_MAX as u64;
 
@@ -44,6 +46,9 @@ pub fn decode<'a>(header: &FileHeader, content: &'a [u8]) -> Result<(u64, &'a [u
     let covered = content.split_at_checked(content.len().saturating_sub(4)).map(|(covered, _)| covered);
     if !input.is_empty() || header.seed().crc(offset, &[covered.unwrap_or_default()]) != crc {
         return Err(DecodeError::Checksum { of: "redo file" });
+    }
+    if !(FRAMES_AT..=OFFSET_MAX).contains(&offset) {
+        return Err(DecodeError::Invalid { rule: "redo file for a place outside the frames" });
     }
     if uuid != header.uuid || generation != header.generation {
         return Err(DecodeError::Invalid { rule: "redo file of another log" });

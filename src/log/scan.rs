@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
             Ok(decoded) => decoded,
             Err(reason) => return Ok(Err(reason)),
         };
-        let bytes = match self.window.get(offset, header.len())? {
+        let bytes = match self.window.get(offset, header.frame_len())? {
             Ok(bytes) => bytes,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -69,7 +69,7 @@ impl<'a> Scanner<'a> {
         Ok(checked.map(|(link, operations)| {
             self.link = link;
             self.resumed = false;
-            self.at = offset + header.len();
+            self.at = offset + header.frame_len();
             self.last = Some((offset, header));
             Frame { offset, header, operations, bytes, after: link }
         }))

@@ -21,7 +21,7 @@ impl DiskFile {
 }
 
 impl File for DiskFile {
-    fn len(&self) -> io::Result<u64> {
+    fn file_len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 

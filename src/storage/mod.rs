@@ -146,7 +146,7 @@ pub trait File: Debug + Send + Sync {
     ///
     /// # Errors
     /// The system's.
-    fn len(&self) -> io::Result<u64>;
+    fn file_len(&self) -> io::Result<u64>;
 
     /// Reads at `offset` until `buffer` is full or the file ends; returns how much was read.
     ///

@@ -142,7 +142,7 @@ struct SimFile {
 }
 
 impl File for SimFile {
-    fn len(&self) -> io::Result<u64> {
+    fn file_len(&self) -> io::Result<u64> {
         Ok(self.sim.world().files[&self.inode].cache.len() as u64)
     }
 
@@ -258,13 +258,13 @@ struct SimPage {
 }
 
 impl Page for SimPage {
-    fn load(&self, word: usize) -> u64 {
+    fn load(&self, number: usize) -> u64 {
         let world = self.sim.world();
-        let bytes = &world.files[&self.inode].cache[8 * word..8 * word + 8];
+        let bytes = &world.files[&self.inode].cache[8 * number..8 * number + 8];
         u64::from_le_bytes(bytes.try_into().unwrap())
     }
 
-    fn store(&self, word: usize, value: u64) {
+    fn store(&self, number: usize, value: u64) {
         let mut world = self.sim.world();
         // Memory cannot fail, but the machine can be gone.
         if world.crashed || matches!(world.plan, Some(plan) if plan.fault == Fault::Crash && world.calls == plan.call) {
@@ -277,7 +277,7 @@ impl Page for SimPage {
         world.trace.push(Call::Page);
         let bytes = value.to_le_bytes();
         let file = world.files.get_mut(&self.inode).unwrap();
-        file.cache[8 * word..8 * word + 8].copy_from_slice(&bytes);
-        file.pending.push((8 * word as u64, bytes.to_vec()));
+        file.cache[8 * number..8 * number + 8].copy_from_slice(&bytes);
+        file.pending.push((8 * number as u64, bytes.to_vec()));
     }
 }

@@ -6,7 +6,7 @@ const SECTOR: usize = 512;
 
 /// How pending bytes come out of a power loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
+pub(crate) enum Damage {
     /// None of them arrived.
     Old,
     /// All of them did.
@@ -17,7 +17,7 @@ pub enum Damage {
 
 impl Sim {
     /// The machine after a power loss. The same seed gives the same machine.
-    pub fn power_loss(&self, damage: Damage, seed: u64) -> Self {
+    pub(crate) fn power_loss(&self, damage: Damage, seed: u64) -> Self {
         let mut random = seed;
         let world = self.world();
         let mut after = World {
@@ -100,12 +100,12 @@ fn survive(file: &Inode, damage: Damage, random: &mut u64) -> Vec<u8> {
             }
             match fate {
                 4 => content[start..end].fill(0),
-                5 => content[start..end].iter_mut().for_each(|byte| *byte = (next_random(random) >> 40) as u8),
+                5 => content[start..end].iter_mut().for_each(|byte| *byte = next_random(random).to_le_bytes()[5]),
                 // Shorn: the front arrived, the rest is as it was.
                 6 => {
                     let middle = start + (end - start) / 2;
-                    for at in middle..end {
-                        content[at] = file.durable.get(at).copied().unwrap_or(0);
+                    for (at, byte) in (middle..end).zip(&mut content[middle..end]) {
+                        *byte = file.durable.get(at).copied().unwrap_or(0);
                     }
                 }
                 _ => {}
@@ -121,5 +121,5 @@ fn survive(file: &Inode, damage: Damage, random: &mut u64) -> Vec<u8> {
 }
 
 fn flip(random: &mut u64) -> bool {
-    next_random(random) % 2 == 0
+    next_random(random).is_multiple_of(2)
 }

@@ -5,12 +5,12 @@
 //! shorn, in any combination, the file's length and the directory's entries independent of data. A failed sync leaves
 //! pages that read as written and are not durable. Locks die with their opening.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 mod disk;
 mod image;
 
-pub use image::Damage;
+pub(crate) use image::Damage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -23,7 +23,7 @@ use tokcask::{Error, Result};
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It fails with this error number and does nothing (a sync: its data is lost but reads as written).
     Errno(i32),
     /// A write writes half of its bytes and fails with this error number.
@@ -34,7 +34,7 @@ pub enum Fault {
 
 /// Which calls a fault hits.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The number of the call, from 0; with `only`, the first from there on.
     pub call: u64,
     /// Only a call that does this.
@@ -47,7 +47,7 @@ pub struct Plan {
 
 /// What a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
+pub(crate) enum Call {
     Open,
     Create,
     Read,
@@ -62,7 +62,7 @@ pub enum Call {
 
 /// A simulated machine.
 #[derive(Clone)]
-pub struct Sim {
+pub(crate) struct Sim {
     world: Arc<Mutex<World>>,
 }
 
@@ -114,7 +114,7 @@ struct Held {
 }
 
 impl Sim {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = World { now_ms: 1_700_000_000_000, random: 1, ..World::default() };
         Self { world: Arc::new(Mutex::new(world)) }
     }
@@ -128,23 +128,23 @@ impl Sim {
     }
 
     /// Calls so far.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.world().calls
     }
 
     /// Kinds of all calls so far.
-    pub fn trace(&self) -> Vec<Call> {
+    pub(crate) fn trace(&self) -> Vec<Call> {
         self.world().trace.clone()
     }
 
-    pub fn set_plan(&self, plan: Option<Plan>) {
+    pub(crate) fn set_plan(&self, plan: Option<Plan>) {
         let mut world = self.world();
         world.plan = plan;
         world.tripped = None;
     }
 
     /// Does something that the plan does not see.
-    pub fn paused<R>(&self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn paused<R>(&self, f: impl FnOnce() -> R) -> R {
         self.world().paused = true;
         let result = f();
         self.world().paused = false;
@@ -152,21 +152,21 @@ impl Sim {
     }
 
     /// Whether the plan's call has come.
-    pub fn tripped(&self) -> Option<Call> {
+    pub(crate) fn tripped(&self) -> Option<Call> {
         self.world().tripped
     }
 
-    pub fn set_quota(&self, bytes: Option<u64>) {
+    pub(crate) fn set_quota(&self, bytes: Option<u64>) {
         self.world().quota = bytes;
     }
 
     /// Bytes of all files.
-    pub fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.world().used()
     }
 
     /// The process is killed: memory of the machine stays, locks go.
-    pub fn kill(&self) -> Self {
+    pub(crate) fn kill(&self) -> Self {
         let mut world = self.world().clone();
         world.locks.clear();
         world.crashed = false;
@@ -175,14 +175,14 @@ impl Sim {
     }
 
     /// A file's content as reads see it.
-    pub fn content(&self, path: &Path, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn content(&self, path: &Path, name: &str) -> Option<Vec<u8>> {
         let world = self.world();
         let inode = world.directories.get(path)?.names.get(name)?;
         Some(world.files[inode].cache.clone())
     }
 
     /// Replaces a file's content, durably, as somebody else might.
-    pub fn set_content(&self, path: &Path, name: &str, content: &[u8]) {
+    pub(crate) fn set_content(&self, path: &Path, name: &str, content: &[u8]) {
         let mut world = self.world();
         let inode = world.directories[path].names[name];
         let file = world.files.get_mut(&inode).unwrap();
@@ -192,27 +192,27 @@ impl Sim {
     }
 
     /// Removes a file, durably, as somebody else might.
-    pub fn remove(&self, path: &Path, name: &str) {
+    pub(crate) fn remove(&self, path: &Path, name: &str) {
         let mut world = self.world();
         let folder = world.directories.get_mut(path).unwrap();
         folder.names.remove(name);
         folder.durable_names.remove(name);
     }
 
-    pub fn names(&self, path: &Path) -> Vec<String> {
+    pub(crate) fn names(&self, path: &Path) -> Vec<String> {
         self.world().directories.get(path).map(|folder| folder.names.keys().cloned().collect()).unwrap_or_default()
     }
 }
 
 impl Plan {
     /// The call with this number.
-    pub fn at(call: u64, fault: Fault) -> Option<Self> {
-        Some(Self { call, only: None, fault, sticky: false })
+    pub(crate) fn at(call: u64, fault: Fault) -> Self {
+        Self { call, only: None, fault, sticky: false }
     }
 
     /// The next call that does this.
-    pub fn next(only: Call, fault: Fault) -> Option<Self> {
-        Some(Self { call: 0, only: Some(only), fault, sticky: false })
+    pub(crate) fn next(only: Call, fault: Fault) -> Self {
+        Self { call: 0, only: Some(only), fault, sticky: false }
     }
 }
 
@@ -299,7 +299,7 @@ impl Storage for Sim {
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
         let mut world = self.world();
         for byte in bytes {
-            *byte = (next_random(&mut world.random) >> 32) as u8;
+            *byte = next_random(&mut world.random).to_le_bytes()[4];
         }
         Ok(())
     }
@@ -311,8 +311,8 @@ fn failure(path: &Path, error: io::Error) -> Error {
     if full { Error::NoSpace { path, source } } else { Error::Io { operation: "simulated call", path, source } }
 }
 
-/// SplitMix64: small, and the same everywhere.
-pub fn next_random(state: &mut u64) -> u64 {
+/// `SplitMix64`: small, and the same everywhere.
+pub(crate) fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
