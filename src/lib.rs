@@ -20,6 +20,10 @@
 
 mod engine;
 mod error;
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeProgram;
+
 #[cfg(not(feature = "internals"))]
 mod format;
 mod index;
@@ -33,6 +37,7 @@ mod storage;
 mod store;
 mod token;
 mod trace;
+mod wipe;
 
 pub use error::{DecodeError, Error, ErrorKind, Result};
 pub use options::{Options, ReadMode};

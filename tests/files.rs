@@ -101,7 +101,7 @@ fn leftover_names_of_temporary_files_do_no_harm() {
 }
 
 #[test]
-fn a_directory_that_others_can_use_is_refused_unless_it_is_empty() {
+fn a_directory_that_others_can_write_to_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens");
     fs::create_dir(&path).unwrap();
@@ -109,10 +109,13 @@ fn a_directory_that_others_can_use_is_refused_unless_it_is_empty() {
     drop(LogStore::open(&path).unwrap());
     assert_eq!(mode(&path), 0o700, "an empty one is made ours");
 
+    // One that others can list gives nothing away: the files are ours alone.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o770)).unwrap();
-    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure);
+    drop(LogStore::open(&path).unwrap());
+    for writable in [0o770, 0o777, 0o707] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(writable)).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure);
+    }
 }
 
 #[test]

@@ -114,11 +114,8 @@ fn open_directory(options: &Options, storage: &dyn Storage, path: &Path) -> Resu
     if !is_store && !options.create {
         return Err(Error::NotAStore { path: path.into(), reason: "there is no store.log" });
     }
-    if !directory.is_private()? {
-        if !names.is_empty() {
-            let reason = "others may list it; chmod 700 it, or give the store a directory of its own";
-            return Err(Error::Insecure { path: path.into(), reason });
-        }
+    // A directory that holds other things is not ours to shut; others can then list it, and open nothing of ours.
+    if names.is_empty() {
         directory.make_private()?;
     }
     Ok(directory)

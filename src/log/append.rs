@@ -7,12 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zeroize::Zeroize;
-
 use crate::error::{Error, Result, is_full};
 use crate::format::frame::{FrameBuilder, FrameHeader, Kind, Link};
 use crate::format::{COUNTER_MAX, DecodeError, Seed};
 use crate::storage::File;
+use crate::wipe::wipe;
 
 /// End of the extension that puts may not use.
 pub(crate) const RESERVE_LEN: u64 = 64 << 10;
@@ -131,7 +130,7 @@ impl Appender {
         let (mut bytes, crc) = frame.finish(header);
         let written = self.file.write_at(&bytes, self.end);
         let len = bytes.len() as u64;
-        bytes.zeroize();
+        wipe(&mut bytes);
         if let Err(error) = written {
             let error = Error::io("write", &self.path, error);
             return Err(self.undo(len, error));

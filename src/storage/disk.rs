@@ -199,10 +199,6 @@ impl Directory for DiskDirectory {
         parent.and_then(rustix::fs::fsync).map_err(self.error("sync", ".."))
     }
 
-    fn is_private(&self) -> Result<bool> {
-        Ok(self.metadata()?.st_mode & OTHERS == 0)
-    }
-
     fn make_private(&self) -> Result<()> {
         let mode = Mode::from_raw_mode(DIRECTORY_MODE);
         rustix::fs::fchmod(&self.fd, mode).map_err(self.error("chmod", ""))

@@ -116,12 +116,6 @@ pub trait Directory: Debug + Send + Sync {
     /// The system's.
     fn sync_parent(&self) -> Result<()>;
 
-    /// Whether anyone but the owner may list or enter it.
-    ///
-    /// # Errors
-    /// The system's.
-    fn is_private(&self) -> Result<bool>;
-
     /// Shuts everyone but the owner out.
     ///
     /// # Errors

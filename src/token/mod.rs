@@ -16,7 +16,7 @@ pub use view::{Extra, TokenView};
 use std::fmt;
 use std::time::SystemTime;
 
-use zeroize::Zeroize;
+use crate::wipe::wipe;
 
 /// An OAuth token with everything that is needed to use and renew it.
 ///
@@ -168,7 +168,7 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        self.text.zeroize();
+        wipe(&mut std::mem::take(&mut self.text).into_string().into_bytes());
     }
 }
 

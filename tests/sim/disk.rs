@@ -125,10 +125,6 @@ impl Directory for SimDirectory {
         Ok(())
     }
 
-    fn is_private(&self) -> Result<bool> {
-        Ok(true)
-    }
-
     fn make_private(&self) -> Result<()> {
         Ok(())
     }
