@@ -16,11 +16,11 @@ use crate::store::LogStore;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadMode {
-    /// Through a read-only memory map: the fastest. A log that somebody else shortens meanwhile ends the process with
-    /// SIGBUS, as with every mapped file.
+    /// Through a read-only memory map: the fastest. A log that somebody else shortens meanwhile, or a device that cannot
+    /// read a page back, ends the process with SIGBUS, as with every mapped file.
     #[default]
     Map,
-    /// By reading into memory of our own. A shortened log is an error.
+    /// By reading into memory of our own. A shortened log or a failing device is an error.
     Copy,
 }
 

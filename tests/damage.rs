@@ -196,6 +196,36 @@ fn every_bit_flip_under_a_live_handle_is_found_by_the_find_that_meets_it() {
 }
 
 #[test]
+fn a_bit_flip_under_a_live_mapped_handle_is_found_too() {
+    use std::os::unix::fs::FileExt;
+    let directory = tempfile::tempdir().unwrap();
+    let store = LogStore::open(directory.path().join("tokens")).unwrap();
+    store.save_tokens(&[token(1), token(2), token(3)]).unwrap();
+    let rows = store.get_tokens().unwrap();
+    let end = usize::try_from(store.stats().unwrap().log_bytes).unwrap();
+    let path = directory.path().join("tokens/store.log");
+    let log = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut errors = 0;
+    for bit in 8 * FRAMES_AT..8 * end {
+        let mut byte = [0];
+        log.read_exact_at(&mut byte, bit as u64 / 8).unwrap();
+        log.write_all_at(&[byte[0] ^ (1 << (bit % 8))], bit as u64 / 8).unwrap();
+        for row in &rows {
+            match store.get(Key::RefreshToken(row.refresh_token().unwrap().expose_secret())) {
+                Ok(found) => assert_eq!(found.as_ref(), Some(row), "bit {bit}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "bit {bit}");
+                    errors += 1;
+                }
+            }
+        }
+        log.write_all_at(&byte, bit as u64 / 8).unwrap();
+    }
+    assert!(errors > 1000, "{errors} errors");
+    assert_eq!(store.get_tokens().unwrap(), rows);
+}
+
+#[test]
 fn every_truncation_under_a_live_copying_handle_is_an_error_or_the_right_row() {
     let canonical = canonical();
     let sim = canonical.sim.kill();

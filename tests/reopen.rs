@@ -1,6 +1,8 @@
 //! What a new handle makes of what an earlier one left in good order.
 
-use tokcask::{Key, LogStore, Token, TokenStore};
+use std::sync::{Arc, Mutex};
+
+use tokcask::{Key, LogStore, Options, Token, TokenStore};
 
 /// The lock file keeps two watermarks, of which one stays behind from before the compaction, when the log was longer.
 #[test]
@@ -24,5 +26,57 @@ fn a_store_that_a_compaction_made_shorter_opens_again() -> Result<(), Box<dyn st
         assert!(store.get(Key::UserName("ana"))?.is_some());
         store.close()?;
     }
+    Ok(())
+}
+
+#[test]
+fn opening_tells_how_far_it_has_come_and_what_it_read() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    let large = |user| Token::builder().user_name(format!("user{user}")).access_token("x".repeat(60_000)).build();
+    for batch in 0..4 {
+        store.save_tokens(&(0..100).map(|number| large(100 * batch + number)).collect::<Vec<_>>())?;
+    }
+    let stats = store.stats()?;
+    store.close()?;
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let store = Options::new().on_progress({
+        let seen = seen.clone();
+        move |progress| seen.lock().unwrap().push(progress)
+    });
+    let store = store.open(&path)?;
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() >= 3, "{seen:?}");
+    assert!(seen.is_sorted_by(|before, after| before.bytes_done < after.bytes_done));
+    assert!(seen.iter().all(|progress| progress.bytes_done <= progress.bytes_total));
+    let report = store.open_report();
+    assert_eq!((report.frames, report.operations), (5, 401), "a seal and four batches");
+    assert!(!report.created && report.recovered.is_none());
+    assert_eq!(store.stats()?.live_bytes, stats.live_bytes);
+    assert_eq!(store.get_tokens()?.len(), 400);
+    Ok(())
+}
+
+/// The map reaches 128 MiB at first; the log goes on past it, under iterations that hold the old one.
+#[test]
+fn a_log_longer_than_its_first_map_reads_everywhere() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let store = LogStore::open(dir.path().join("tokens"))?;
+    let large = |user: usize| {
+        Token::builder().user_name(format!("user{user}")).access_token("fake").extra("x", "x".repeat(1_000_000)).build()
+    };
+    store.save_token(&large(0))?;
+    let rows = store.iter();
+    for batch in 0..6 {
+        store.save_tokens(&(1..26).map(|number| large(25 * batch + number)).collect::<Vec<_>>())?;
+    }
+    assert!(store.stats()?.log_bytes > 128 << 20);
+    for user in 0..151 {
+        let name = format!("user{user}");
+        assert!(store.get(Key::UserName(&name))?.is_some(), "{name}");
+    }
+    assert_eq!(rows.count(), 1);
     Ok(())
 }

@@ -22,10 +22,7 @@ use crate::trace;
 pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<Engine> {
     let directory = open_directory(options, storage.as_ref(), path)?;
     let log_path = path.join(LOG);
-    // A log without a lock file may still be in use by somebody whose lock file was removed: asked before another is
-    // made.
-    let orphan =
-        if directory.list()?.iter().any(|name| name == LOCK) { None } else { LogLock::take(directory.as_ref(), LOG)? };
+    let orphan = lock_orphan(directory.as_ref())?;
     let open_lock = OpenLock::take(directory.as_ref(), options.lock_timeout)?;
     let lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
     let log_lock = match orphan {
@@ -95,6 +92,19 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
         engine.report.moved_after_failed_sync = engine.compact().is_ok();
     }
     Ok(engine)
+}
+
+/// A log without a lock file may still be in use by somebody whose lock file was removed: asked before another is made.
+fn lock_orphan(directory: &dyn Directory) -> Result<Option<LogLock>> {
+    let has_lock_file = || directory.list().map(|names| names.iter().any(|name| name == LOCK));
+    if has_lock_file()? {
+        return Ok(None);
+    }
+    match LogLock::take(directory, LOG) {
+        // Somebody has made both while we looked.
+        Err(Error::LockReplaced { .. }) if has_lock_file()? => Ok(None),
+        taken => taken,
+    }
 }
 
 fn open_directory(options: &Options, storage: &dyn Storage, path: &Path) -> Result<Arc<dyn Directory>> {

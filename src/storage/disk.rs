@@ -162,7 +162,15 @@ impl Directory for DiskDirectory {
         let renamed = if replace {
             rustix::fs::renameat(&self.fd, from, &self.fd, to)
         } else {
-            rustix::fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE)
+            match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
+                // Not every file system can; whoever renames holds a lock that keeps others of us from doing the same.
+                Err(Errno::INVAL | Errno::NOSYS) => match rustix::fs::statat(&self.fd, to, AtFlags::SYMLINK_NOFOLLOW) {
+                    Err(Errno::NOENT) => rustix::fs::renameat(&self.fd, from, &self.fd, to),
+                    Ok(_) => Err(Errno::EXIST),
+                    Err(errno) => Err(errno),
+                },
+                renamed => renamed,
+            }
         };
         renamed.map_err(self.error("rename", from))
     }
@@ -196,7 +204,11 @@ impl Directory for DiskDirectory {
     fn sync_parent(&self) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let parent = rustix::fs::openat(self.fd.as_fd(), "..", flags, Mode::empty());
-        parent.and_then(rustix::fs::fsync).map_err(self.error("sync", ".."))
+        match parent {
+            // One that we may not even read is not where we made anything.
+            Err(Errno::ACCESS) => Ok(()),
+            parent => parent.and_then(rustix::fs::fsync).map_err(self.error("sync", "..")),
+        }
     }
 
     fn make_private(&self) -> Result<()> {
