@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each bench uses a part")]
 
+pub(crate) mod args;
+
 use std::error::Error;
 use std::path::Path;
 
