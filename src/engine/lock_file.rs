@@ -63,7 +63,7 @@ impl LockFile {
         }
         let replaced = || Error::LockReplaced { path: path.clone() };
         let file = directory.open(LOCK)?.ok_or_else(replaced)?;
-        if file.identity().map_err(io("stat"))? != locked.identity().map_err(io("stat"))? {
+        if file.identity() != locked.identity() {
             return Err(replaced());
         }
         let page = file.page(LOCK_LEN).map_err(io("map"))?;

@@ -128,7 +128,7 @@ impl File for Redone {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    fn identity(&self) -> io::Result<Identity> {
+    fn identity(&self) -> Identity {
         self.log.identity()
     }
 }

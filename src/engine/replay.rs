@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{DecodeError, Error, Result};
 use crate::format::header::FileHeader;
-use crate::index::Index;
+use crate::index::{Index, IndexBuilder};
 use crate::log::scan::{Frame, Scanner};
 use crate::log::source::Source;
 use crate::options::ReadMode;
@@ -17,11 +17,11 @@ pub(super) fn replay(
     source: &Source,
     mut seen: impl FnMut(&Frame<'_>),
 ) -> Result<(Index, DecodeError)> {
-    let mut index = Index::new();
+    let mut index = IndexBuilder::new();
     loop {
         let frame = match scanner.next_frame()? {
             Ok(frame) => frame,
-            Err(reason) => return Ok((index, reason)),
+            Err(reason) => return Ok((index.finish(source)?, reason)),
         };
         source.publish(frame.offset + frame.header.frame_len())?;
         index.apply(source, &frame.operations)?;

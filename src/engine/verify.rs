@@ -10,7 +10,7 @@ use crate::error::{DecodeError, Error, Result};
 use crate::format::ALIGN;
 use crate::format::header::FileHeader;
 use crate::format::slot::Slot;
-use crate::index::Index;
+use crate::index::IndexBuilder;
 use crate::log::scan::Scanner;
 use crate::log::source::Source;
 use crate::log::tail;
@@ -122,7 +122,7 @@ fn walk(
     let source = Source::new(file.clone(), path, seed, ReadMode::Copy, end)?;
     let mut scanner = Scanner::new(file.as_ref(), path, seed, crc, end);
     // Rows can be followed as long as nothing is missing.
-    let mut index = Some(Index::new());
+    let mut index = Some(IndexBuilder::new());
     let mut sealed = None;
     let mut contradicted = false;
     loop {

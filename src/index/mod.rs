@@ -3,15 +3,16 @@
 //! Memory only, and always rebuildable from the log. Keys are not kept: they are compared in the log, by the caller's
 //! [`Source`], and every record that is compared is checked first, so that damage is an error and never a miss.
 
+mod build;
 mod table;
 
 use std::hash::{BuildHasher, Hasher};
 
-use self::table::KeyTable;
+pub(crate) use self::build::IndexBuilder;
+use self::table::{KeyTable, SEGMENTS, segment};
 use crate::error::{Error, Result};
-use crate::format::operation::{Located, Operation};
+use crate::log::Location;
 use crate::log::source::Source;
-use crate::log::{Location, append};
 use crate::token::{Column, TokenView};
 
 /// Rows that one generation can have seen; a compaction numbers them anew.
@@ -101,87 +102,83 @@ impl Index {
         Ok(oldest.into_iter().chain(oldest.into_iter().flat_map(younger)))
     }
 
-    /// Takes up the operations of a good frame, whose bytes `source` can already read.
+    /// A row with this record: in the place of the row with its id, or at the end.
     ///
     /// # Errors
-    /// A seal that counts other rows, or a record in the way that cannot be read: the index is then of no more use.
-    pub(crate) fn apply(&mut self, source: &Source, operations: &[Located<'_>]) -> Result<()> {
-        for located in operations {
-            let damaged = |reason| Error::Corrupt { path: source.path().into(), offset: located.offset, reason };
-            match &located.operation {
-                Operation::Put(view) => {
-                    let at = Location::new(located.offset, located.len);
-                    self.put(source, at.ok_or_else(|| append::log_full(located.offset))?, view)?;
-                }
-                Operation::Delete(id) => drop(self.delete(source, id)?),
-                Operation::Clear => self.clear(),
-                Operation::Sealed { rows } if *rows != self.live_rows => {
-                    let (expected, found) = (self.live_rows, *rows);
-                    return Err(damaged(crate::error::DecodeError::Mismatch { field: "row count", expected, found }));
-                }
-                Operation::Sealed { .. } | Operation::Recovered { .. } => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// A row with this record: in the place of the row with its id, or at the end.
+    /// A record in the way that cannot be read: the index is then of no more use.
     pub(crate) fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>) -> Result<()> {
         let id = view.id().expect("a record has an id");
-        match self.find(source, Column::Id, id, |row, before, old| (row, before, old.to_token()))? {
-            None => {
-                let row = u32::try_from(self.rows.len()).ok().filter(|row| u64::from(*row) < ROWS_MAX);
-                let row = row.ok_or(Error::TooLarge { what: "number of rows", len: ROWS_MAX, limit: ROWS_MAX })?;
-                self.rows.push(at);
-                self.live_rows += 1;
-                self.live_bytes += at.len();
-                self.insert_keys(source, row, view, |_, _| true)
-            }
-            Some((row, before, old)) => {
-                let changed = |column, key: &str| old.column(column) != Some(key);
-                for column in Column::KEYS {
-                    if let Some(key) = old.column(column).filter(|_| old.column(column) != view.column(column)) {
-                        let hash = self.hash(key);
-                        self.tables[table(column)].remove(hash, row);
-                    }
+        let found = self.find(source, Column::Id, id, |row, _, old| (row, old.to_token()))?;
+        let (row, old) = match found {
+            None => (self.push(at)?, None),
+            Some((row, old)) => (row, Some(old)),
+        };
+        let changed = |column| old.as_ref().and_then(|old| old.column(column)) != view.column(column);
+        if let Some(old) = &old {
+            for column in Column::KEYS {
+                if let Some(key) = old.column(column).filter(|_| changed(column)) {
+                    self.remove_key(column, self.hash(key), row);
                 }
-                self.rows[row as usize] = at;
-                self.live_bytes = self.live_bytes - before.len() + at.len();
-                self.insert_keys(source, row, view, changed)
             }
+            self.replace(row, at);
         }
-    }
-
-    fn insert_keys(
-        &mut self,
-        source: &Source,
-        row: u32,
-        view: &TokenView<'_>,
-        wanted: impl Fn(Column, &str) -> bool,
-    ) -> Result<()> {
         for column in Column::KEYS {
-            let Some(key) = view.column(column).filter(|key| wanted(column, key)) else { continue };
-            let oldest = self.find_row(source, column, key)?;
-            let hash = self.hash(key);
-            self.tables[table(column)].insert(hash, row, oldest);
+            if let Some(key) = view.column(column).filter(|_| changed(column)) {
+                let oldest = self.find_row(source, column, key)?;
+                self.insert_key(column, self.hash(key), row, oldest);
+            }
         }
         Ok(())
     }
 
     /// Takes out the row with this id; returns whether there was one.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
     pub(crate) fn delete(&mut self, source: &Source, id: &str) -> Result<bool> {
-        let found = self.find(source, Column::Id, id, |row, at, old| (row, at, old.to_token()))?;
-        let Some((row, at, old)) = found else { return Ok(false) };
+        let found = self.find(source, Column::Id, id, |row, _, old| (row, old.to_token()))?;
+        let Some((row, old)) = found else { return Ok(false) };
         for column in Column::KEYS {
             if let Some(key) = old.column(column) {
-                let hash = self.hash(key);
-                self.tables[table(column)].remove(hash, row);
+                self.remove_key(column, self.hash(key), row);
             }
         }
-        self.rows[row as usize] = Location::NONE;
-        self.live_rows -= 1;
-        self.live_bytes -= at.len();
+        self.remove_row(row);
         Ok(true)
+    }
+
+    /// A row behind all others.
+    fn push(&mut self, at: Location) -> Result<u32> {
+        let row = u32::try_from(self.rows.len()).ok().filter(|row| u64::from(*row) < ROWS_MAX);
+        let row = row.ok_or(Error::TooLarge { what: "number of rows", len: ROWS_MAX, limit: ROWS_MAX })?;
+        self.rows.push(at);
+        self.live_rows += 1;
+        self.live_bytes += at.len();
+        Ok(row)
+    }
+
+    /// The row's record is elsewhere now.
+    fn replace(&mut self, row: u32, at: Location) {
+        let before = std::mem::replace(&mut self.rows[row as usize], at);
+        self.live_bytes = self.live_bytes - before.len() + at.len();
+    }
+
+    fn remove_row(&mut self, row: u32) {
+        let before = std::mem::replace(&mut self.rows[row as usize], Location::NONE);
+        self.live_rows -= 1;
+        self.live_bytes -= before.len();
+    }
+
+    fn insert_key(&mut self, column: Column, hash: u32, row: u32, oldest: Option<u32>) {
+        self.tables[table(column)].insert(hash, row, oldest);
+    }
+
+    fn remove_key(&mut self, column: Column, hash: u32, row: u32) {
+        self.tables[table(column)].remove(hash, row);
+    }
+
+    fn reserve(&mut self, column: Column, counts: &[usize; SEGMENTS]) {
+        self.tables[table(column)].reserve(counts);
     }
 
     /// Takes out all rows.
@@ -202,7 +199,8 @@ impl Index {
         let mut hasher = self.hash.build_hasher();
         hasher.write(key.as_bytes());
         let hash = hasher.finish();
-        u32::try_from(hash >> u32::BITS).expect("half of the bits")
+        // 0 stands for "no key" while an index is built.
+        u32::try_from(hash >> u32::BITS).expect("half of the bits").max(1)
     }
 }
 

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use hashbrown::{HashMap, HashTable};
 
 const SEGMENT_BITS: u32 = 6;
+/// Number of segments.
+pub(super) const SEGMENTS: usize = 1 << SEGMENT_BITS;
 
 /// A row under the hash of one of its keys.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +21,7 @@ struct Entry {
 /// Rows by one key column.
 #[derive(Debug)]
 pub(super) struct KeyTable {
-    segments: [HashTable<Entry>; 1 << SEGMENT_BITS],
+    segments: [HashTable<Entry>; SEGMENTS],
     /// By a key's oldest row: the younger rows with that key.
     younger: HashMap<u32, BTreeSet<u32>, foldhash::fast::FixedState>,
 }
@@ -27,6 +29,13 @@ pub(super) struct KeyTable {
 impl KeyTable {
     pub(super) fn new() -> Self {
         Self { segments: std::array::from_fn(|_| HashTable::new()), younger: HashMap::default() }
+    }
+
+    /// Makes room for so many more keys in each segment.
+    pub(super) fn reserve(&mut self, counts: &[usize; SEGMENTS]) {
+        for (segment, count) in self.segments.iter_mut().zip(counts) {
+            segment.reserve(*count, |entry| spread(entry.hash));
+        }
     }
 
     /// The oldest row under this hash for which `is_key` holds.
@@ -92,7 +101,8 @@ impl KeyTable {
     }
 }
 
-fn segment(hash: u32) -> usize {
+/// The segment that keeps a hash.
+pub(super) fn segment(hash: u32) -> usize {
     (hash >> (u32::BITS - SEGMENT_BITS)) as usize
 }
 

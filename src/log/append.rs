@@ -18,6 +18,7 @@ pub(crate) const RESERVE_LEN: u64 = 64 << 10;
 
 const EXTENSION_LEN_MIN: u64 = 128 << 10;
 const EXTENSION_LEN_MAX: u64 = 16 << 20;
+const PAGE_LEN: usize = 4096;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Whether an append may use the reserve.
@@ -81,7 +82,7 @@ impl Appender {
         let step = (self.end / 4).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_MAX);
         // What deletes used of the reserve is put back as soon as there is room.
         let goal = needed.max(self.end.saturating_add(frame_len + RESERVE_LEN)).saturating_add(step);
-        let full = match self.extend(goal.next_multiple_of(4096)) {
+        let full = match self.extend(goal.next_multiple_of(PAGE_LEN as u64), frame_len) {
             Ok(()) => return Ok(()),
             Err(AppendError::Undone(full)) => full,
             Err(unknown) => return Err(unknown),
@@ -90,11 +91,13 @@ impl Appender {
     }
 
     /// Writes zeros up to `goal` and syncs them; on a full disk keeps those that fitted.
-    fn extend(&mut self, goal: u64) -> Result<(), AppendError> {
+    fn extend(&mut self, goal: u64, frame_len: u64) -> Result<(), AppendError> {
+        // The page cache remembers how it was filled: small commits into large units of it take half as long again.
+        let piece = if frame_len < ZEROS.len() as u64 { PAGE_LEN } else { ZEROS.len() };
         let mut written = self.capacity;
         let mut failed = None;
         while written < goal && failed.is_none() {
-            let len = usize::try_from(goal - written).unwrap_or(ZEROS.len()).min(ZEROS.len());
+            let len = usize::try_from(goal - written).unwrap_or(piece).min(piece);
             match self.file.write_at(&ZEROS[..len], written) {
                 Ok(()) => written += len as u64,
                 Err(error) => failed = Some(error),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::page::MappedPage;
@@ -12,11 +12,12 @@ use super::{File, Identity, Lock, Map, Page, lock};
 #[derive(Debug)]
 pub(super) struct DiskFile {
     file: fs::File,
+    identity: Identity,
 }
 
 impl DiskFile {
-    pub(super) fn new(file: fs::File) -> Self {
-        Self { file }
+    pub(super) fn new(file: fs::File, identity: Identity) -> Self {
+        Self { file, identity }
     }
 }
 
@@ -59,8 +60,7 @@ impl File for DiskFile {
         Ok(Arc::new(MappedPage::new(&self.file, len)?))
     }
 
-    fn identity(&self) -> io::Result<Identity> {
-        let metadata = self.file.metadata()?;
-        Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
+    fn identity(&self) -> Identity {
+        self.identity
     }
 }

@@ -180,10 +180,7 @@ pub trait File: Debug + Send + Sync {
     fn page(&self, len: usize) -> io::Result<Arc<dyn Page>>;
 
     /// What tells this file from every other one while it is open.
-    ///
-    /// # Errors
-    /// The system's.
-    fn identity(&self) -> io::Result<Identity>;
+    fn identity(&self) -> Identity;
 }
 
 /// Device and inode.
