@@ -127,6 +127,11 @@ fn a_missing_store_is_made_only_if_asked() {
     assert!(!path.exists());
     assert_eq!(kind(only_existing.open(directory.path())), ErrorKind::NotAStore);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+    // One whose making was cut short, too.
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("store.lock"), [0; 100]).unwrap();
+    fs::set_permissions(path.join("store.lock"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(kind(only_existing.open(&path)), ErrorKind::NotAStore);
     assert!(LogStore::open(&path).unwrap().open_report().created);
     assert!(!only_existing.open(&path).unwrap().open_report().created);
     let file = directory.path().join("file");

@@ -37,6 +37,9 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
         None if lock_file.slots().next().is_some() => {
             return Err(Error::Copied { path: log_path, reason: "the lock file knows of a log that is not there" });
         }
+        None if !options.create => {
+            return Err(Error::NotAStore { path: path.into(), reason: "there is no store.log" });
+        }
         None => {
             create_log(storage.as_ref(), directory.as_ref(), &lock_file)?;
             report.created = true;
