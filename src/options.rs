@@ -73,8 +73,8 @@ impl Options {
         self
     }
 
-    /// How long to wait for somebody else who is opening or closing the store at the same moment; 10 s if not set.
-    /// Somebody who has it open is told at once.
+    /// How long to wait for somebody else who is opening the store at the same moment; 10 s if not set. If somebody has
+    /// it open already, `Locked` comes at once.
     #[must_use]
     pub fn lock_timeout(mut self, lock_timeout: Duration) -> Self {
         self.lock_timeout = lock_timeout;

@@ -10,6 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sim::{Fault, Plan, Sim};
+use tokcask::format::frame::{FrameBuilder, FrameHeader};
+use tokcask::format::header::FileHeader;
+use tokcask::format::operation::Operation;
 use tokcask::{Error, ErrorKind, Key, LogStore, Options, ReadMode, Result, Token, TokenStore, VerifyStatus, open_on};
 
 const STORE: &str = "/store";
@@ -295,6 +298,39 @@ fn canonical_before_last(canonical: &Canonical) -> Vec<u8> {
     let mut log = canonical.log.clone();
     log[canonical.last..].fill(0);
     log
+}
+
+#[test]
+fn two_whole_but_different_headers_are_corruption() {
+    let canonical = canonical();
+    let mut log = canonical.log.clone();
+    let (header, _) = FileHeader::decode(&log[..4096]).unwrap();
+    let other = FileHeader { created_ms: header.created_ms + 1, ..header };
+    log[4096..8192].copy_from_slice(&other.encode().0);
+    assert_eq!(outcome(&canonical, &log, true), Outcome::Refused(ErrorKind::Corrupt));
+}
+
+#[test]
+fn a_frame_that_verifies_and_does_not_follow_is_not_taken() {
+    let canonical = canonical();
+    let (header, _) = FileHeader::decode(&canonical.log[..4096]).unwrap();
+    let (last, crc) =
+        FrameHeader::decode(header.seed(), canonical.last as u64, &canonical.log[canonical.last..]).unwrap();
+    let append = |chain: u32, sequence: u64| {
+        let mut frame = FrameBuilder::new(header.seed(), canonical.end as u64, 0);
+        frame.push(&Operation::Clear).unwrap();
+        let watermark = canonical.end as u64;
+        let next_revision = last.next_revision + 1;
+        let (bytes, _) = frame.finish(FrameHeader { chain, sequence, watermark, next_revision, ..last });
+        let mut log = canonical.log.clone();
+        log[canonical.end..canonical.end + bytes.len()].copy_from_slice(&bytes);
+        log
+    };
+    for (chain, sequence) in [(crc ^ 1, last.sequence + 1), (crc, last.sequence), (crc, last.sequence + 2)] {
+        assert_eq!(outcome(&canonical, &append(chain, sequence), true), Outcome::RecoveredSame);
+    }
+    let sim = canonical.with_log(&append(crc, last.sequence + 1), true);
+    assert_eq!(open(&sim).unwrap().get_tokens().unwrap(), [], "and one that follows is");
 }
 
 #[test]

@@ -247,3 +247,58 @@ fn no_secret_is_left_after_a_compaction() {
     let shown = format!("{store:?} {:?} {:?}", store.get_tokens().unwrap(), Key::RefreshToken("fake-canary-2"));
     assert!(!shown.contains("canary"), "{shown}");
 }
+
+#[test]
+fn what_is_no_store_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    drop(LogStore::open(&path).unwrap());
+    let log = fs::read(path.join("store.log")).unwrap();
+    let foreign = directory.path().join("foreign");
+    // A header of a later version, with the right checksum, and something else altogether.
+    let mut later = log.clone();
+    let (header, _) = tokcask::format::header::FileHeader::decode(&log[..4096]).unwrap();
+    let (copy, _) = tokcask::format::header::FileHeader { incompatible: 4, ..header }.encode();
+    later[..4096].copy_from_slice(&copy);
+    later[4096..8192].copy_from_slice(&copy);
+    for (content, expected) in [(later, ErrorKind::Unsupported), (b"dear diary".to_vec(), ErrorKind::NotAStore)] {
+        fs::create_dir(&foreign).unwrap();
+        fs::write(foreign.join("store.log"), &content).unwrap();
+        fs::set_permissions(foreign.join("store.log"), fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(kind(LogStore::open(&foreign)), expected);
+        assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing was made beside it");
+        assert_eq!(fs::read(foreign.join("store.log")).unwrap(), content);
+        fs::remove_dir_all(&foreign).unwrap();
+    }
+}
+
+#[test]
+fn a_backup_that_fails_takes_nothing_of_somebody_else_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LogStore::open(directory.path().join("tokens")).unwrap();
+    store.save_token(&token("ana")).unwrap();
+    let other = LogStore::open(directory.path().join("other")).unwrap();
+    other.save_token(&token("bob")).unwrap();
+    store.backup(directory.path().join("other")).unwrap_err();
+    drop(other);
+    assert_eq!(LogStore::open(directory.path().join("other")).unwrap().get_tokens().unwrap().len(), 1);
+    // Two at once into one directory: one of them is done.
+    for round in 0..20 {
+        let backup = directory.path().join(format!("backup{round}"));
+        let both = || store.backup(&backup).is_ok();
+        let done = std::thread::scope(|scope| [scope.spawn(both), scope.spawn(both)].map(|one| one.join().unwrap()));
+        assert_eq!(done.iter().filter(|done| **done).count(), 1, "round {round}");
+        assert_eq!(LogStore::open(&backup).unwrap().get_tokens().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn any_lock_timeout_will_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = Options::new().lock_timeout(std::time::Duration::MAX).open(&path).unwrap();
+    let none = Options::new().lock_timeout(std::time::Duration::ZERO);
+    assert_eq!(kind(none.open(&path)), ErrorKind::Locked);
+    drop(store);
+    none.open(&path).unwrap();
+}

@@ -139,7 +139,7 @@ def with_redo(log, redo, header):
         check(len(redo) >= REDO.size + 4, "length")
         magic, uuid, generation, offset, n = REDO.unpack_from(redo)
         check(magic == REDO_MAGIC and (uuid, generation) == (header.uuid, header.generation), "of another log")
-        check(len(redo) == REDO.size + n + 4 and FRAMES_AT <= offset <= len(log), "length or offset")
+        check(len(redo) == REDO.size + n + 4 and FRAMES_AT <= offset <= len(log) - n, "length or offset")
         check(int.from_bytes(redo[-4:], "little") == header.seeded_crc(offset, redo[:-4]), "checksum")
     except Broken:
         return log

@@ -3,6 +3,7 @@
 //! The same generation at the same offsets: put back over a log that has gone on, it is noticed.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::build::{Counters, NewLog};
 use super::lock_file::LockFile;
@@ -29,10 +30,15 @@ impl Engine {
             Some(directory) => directory,
             None => self.storage.create_dir(path)?,
         };
-        if !directory.list()?.is_empty() {
-            return Err(Error::NotAStore { path: path.into(), reason: "a backup needs a new or empty directory" });
+        check_empty(directory.as_ref())?;
+        let open_lock = OpenLock::take(directory.as_ref(), Duration::ZERO)?;
+        let mut lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
+        // Again, for somebody may have come first; from here on nobody can.
+        check_empty(directory.as_ref())?;
+        if lock_file.slots().next().is_some() {
+            return Err(occupied(directory.as_ref()));
         }
-        let copied = self.copy_to(directory.as_ref(), &header, &source, end, rows);
+        let copied = self.copy_to(directory.as_ref(), &mut lock_file, &header, &source, end, rows);
         if copied.is_err() {
             for name in [LOG_NEW, LOG, LOCK] {
                 let _ = directory.remove(name);
@@ -41,20 +47,20 @@ impl Engine {
                 let _ = self.storage.remove_dir(path);
             }
         }
+        open_lock.release();
         copied
     }
 
     fn copy_to(
         &self,
         directory: &dyn Directory,
+        lock_file: &mut LockFile,
         header: &FileHeader,
         source: &Source,
         end: u64,
         rows: u64,
     ) -> Result<()> {
         directory.make_private()?;
-        let open_lock = OpenLock::take(directory, std::time::Duration::ZERO)?;
-        let mut lock_file = LockFile::open(directory, open_lock.file())?;
         let crc = header.encode().1;
         let mut scanner = Scanner::new(source.file(), source.path(), header.seed(), crc, end);
         let mut log = NewLog::start(directory, header, Counters::FIRST, self.storage.now_ms())?;
@@ -76,8 +82,16 @@ impl Engine {
             next_id: link.next_id,
             next_revision: link.next_revision,
         });
-        lock_file.sync()?;
-        open_lock.release();
-        Ok(())
+        lock_file.sync()
     }
+}
+
+/// A directory with nothing in it, but perhaps what a backup left that did not come to an end.
+fn check_empty(directory: &dyn Directory) -> Result<()> {
+    let ours = |name: &String| name == LOCK || name == LOG_NEW;
+    if directory.list()?.iter().all(ours) { Ok(()) } else { Err(occupied(directory)) }
+}
+
+fn occupied(directory: &dyn Directory) -> Error {
+    Error::NotAStore { path: directory.path().into(), reason: "a backup needs a new or empty directory" }
 }

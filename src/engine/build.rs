@@ -17,6 +17,8 @@ use crate::token::TokenView;
 
 /// Body of a base frame, about.
 const BASE_BODY_LEN: u64 = 1 << 20;
+/// Room for that and the longest row behind it: what growing leaves behind is not wiped.
+const BASE_CAPACITY: usize = 3 << 20;
 /// Bytes after which a long copy is synced, so that the last sync does not take all the time.
 const SYNC_EVERY: u64 = 8 << 20;
 
@@ -62,7 +64,7 @@ impl<'a> NewLog<'a> {
 
     /// Carries a row over.
     pub(crate) fn push(&mut self, row: &TokenView<'_>) -> Result<()> {
-        let frame = self.frame.get_or_insert_with(|| self.appender.frame(0));
+        let frame = self.frame.get_or_insert_with(|| self.appender.frame(BASE_CAPACITY));
         frame.push(&Operation::Put(row.clone())).map_err(refused)?;
         if frame.len() >= BASE_BODY_LEN {
             self.flush()?;

@@ -12,6 +12,7 @@ use crate::format::frame::Kind;
 use crate::format::operation::Operation;
 use crate::format::record;
 use crate::format::slot::Slot;
+use crate::index::Index;
 use crate::log::append::{AppendError, FrameHead, Room, refused};
 use crate::log::{Location, append};
 use crate::matching::{self, Stamp};
@@ -81,6 +82,7 @@ impl Engine {
 
     fn plan(&self, writer: &Writer, requests: &[Request<'_>]) -> Result<Plan> {
         let shared = self.shared()?;
+        shared.index.check_room(requests.len())?;
         let mut overlay = Overlay::new(&shared.index, &shared.source);
         let link = writer.appender.link();
         let mut plan = Plan {
@@ -144,6 +146,8 @@ impl Engine {
 
     fn show(&self, writer: &Writer, plan: &Plan, places: &[Location]) -> Result<()> {
         let end = writer.appender.end();
+        // Large, and nobody should wait for it to be let go.
+        let mut cleared = Vec::new();
         self.publish(|shared| {
             if let Some(longer) = shared.source.publish(end)? {
                 shared.source = Arc::new(longer);
@@ -152,7 +156,7 @@ impl Engine {
                 match planned {
                     Planned::Put(token) => shared.index.put(&shared.source, *at, &token.view())?,
                     Planned::Delete(id) => drop(shared.index.delete(&shared.source, id)?),
-                    Planned::Clear => shared.index.clear(),
+                    Planned::Clear => cleared.push(std::mem::replace(&mut shared.index, Index::new())),
                 }
             }
             Ok(())
@@ -162,6 +166,7 @@ impl Engine {
 
 impl Plan {
     fn save(&mut self, overlay: &mut Overlay<'_>, token: &Token, expected: Option<u64>) -> Result<Outcome> {
+        record::check_limits(&token.view()).map_err(refused)?;
         let selector = matching::selector_for_save(token)?;
         let row = overlay.select(selector)?;
         let found = row.as_ref().and_then(|(_, before)| before.revision());

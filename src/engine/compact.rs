@@ -14,6 +14,7 @@ use crate::format::COUNTER_MAX;
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::index::Index;
 use crate::log::Location;
+use crate::log::scan::Scanner;
 use crate::log::source::Source;
 use crate::stats::CompactReport;
 use crate::token::{Column, TokenView};
@@ -38,10 +39,7 @@ impl Engine {
     pub(crate) fn compact(&self) -> Result<CompactReport> {
         let mut writer = self.writer()?;
         self.heal(&writer)?;
-        // After a failed sync of the directory the name may already be another file's: our own.
-        if !writer.poisoned {
-            writer.check_current(self)?;
-        }
+        writer.check_current(self)?;
         let built = self.build(&writer).and_then(|mut built| {
             // Until the name is durable nobody may trust either file: after a failed sync of the directory the name
             // shows, and is not durable.
@@ -61,8 +59,6 @@ impl Engine {
         writer.poisoned = true;
         let report = self.move_to(&mut writer, built)?;
         trace::compacted(&self.log_path, &report);
-        // They may hold what was deleted.
-        tail_file::remove_all(self.directory.as_ref())?;
         Ok(report)
     }
 
@@ -86,6 +82,19 @@ impl Engine {
             let shared = self.shared()?;
             (shared.source.clone(), shared.index.locations().collect::<Vec<_>>())
         };
+        // Once with `read_at`, where a bad sector is an error; in a map it would be the end of the process.
+        let mut scanner = Scanner::new(
+            old.file(),
+            &self.log_path,
+            writer.header.seed(),
+            writer.header.encode().1,
+            writer.appender.end(),
+        );
+        while scanner.position() < writer.appender.end() {
+            let offset = scanner.position();
+            let damaged = |reason| Error::Corrupt { path: self.log_path.clone(), offset, reason };
+            scanner.next_frame()?.map_err(damaged)?;
+        }
         for at in &places {
             old.read(*at, |row| log.push(row))??;
         }
@@ -94,6 +103,8 @@ impl Engine {
         let (index, source) = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode)?;
         self.compare(&old, &places, &source, &index)?;
         log.seal(index.len())?;
+        // They may hold what was deleted; the directory's sync comes with the rename.
+        tail_file::remove_all(self.directory.as_ref())?;
         let missing = || Error::LockReplaced { path: self.directory.path().join(LOG_NEW) };
         let log_lock = LogLock::take(self.directory.as_ref(), LOG_NEW)?.ok_or_else(missing)?;
         Ok(Built { header, log, log_lock, index, source })
@@ -118,13 +129,14 @@ impl Engine {
     /// The name is given; makes it durable and goes on with the new file.
     fn move_to(&self, writer: &mut Writer, built: Built<'_>) -> Result<CompactReport> {
         let Built { header, log, log_lock, index, source } = built;
+        // Whoever opens by the name meets this file from now on.
+        writer.log_lock.release();
+        writer.log_lock = log_lock;
         let appender = log.finish()?;
         let (before, after) = (writer.appender.end(), appender.end());
         let report = CompactReport::new(index.len(), before, after, header.generation);
         let source = source.publish(after)?.unwrap_or(source);
-        log_lock.share(self.directory.as_ref(), LOG)?;
-        writer.log_lock.release();
-        writer.log_lock = log_lock;
+        writer.log_lock.share(self.directory.as_ref(), LOG)?;
         writer.header = header;
         writer.appender = appender;
         writer.lock_file.write_slot(&writer.slot());

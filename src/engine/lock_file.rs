@@ -67,9 +67,10 @@ impl LockFile {
             return Err(replaced());
         }
         let page = file.page(LOCK_LEN).map_err(io("map"))?;
-        let mut lock_file = Self { file, page, path, turn: 0, unsynced: false, synced_at_ms: 0 };
+        let mut lock_file = Self { file, page, path: path.clone(), turn: 0, unsynced: false, synced_at_ms: 0 };
+        // What is the better slot must not be so in memory only: it is left alone while the other one is written.
+        lock_file.file.sync().map_err(io("sync"))?;
         let [first, second] = [0, 1].map(|slot| lock_file.slot(slot).map(|slot| (slot.generation, slot.watermark)));
-        // The better slot is left alone.
         lock_file.turn = usize::from(first > second);
         Ok(lock_file)
     }

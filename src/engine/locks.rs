@@ -32,12 +32,14 @@ impl OpenLock {
     ///
     /// Waits for somebody who is opening or closing, but not for somebody who has the store open: that is `Locked`.
     pub(crate) fn take(directory: &dyn Directory, timeout: Duration) -> Result<Self> {
-        let deadline = Instant::now() + timeout;
+        // No deadline if the clock does not reach so far.
+        let deadline = Instant::now().checked_add(timeout);
+        let over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         loop {
             let file = open_or_create(directory)?;
             let locked = || Error::Locked { path: directory.path().join(LOCK) };
             while !try_lock(directory, LOCK, file.as_ref(), OPEN_CLOSE, Lock::Exclusive)? {
-                if Instant::now() >= deadline {
+                if over() {
                     return Err(locked());
                 }
                 // There is no waiting with a time limit for these locks.
@@ -50,7 +52,7 @@ impl OpenLock {
                 }
                 return Ok(Self { file });
             }
-            if Instant::now() >= deadline {
+            if over() {
                 return Err(Error::LockReplaced { path: directory.path().join(LOCK) });
             }
         }
@@ -103,6 +105,18 @@ impl LogLock {
             }
         }
         Ok(Some(Self { file }))
+    }
+
+    /// The same for whoever has just made the log, and may meet somebody who looks whether it is in use.
+    pub(crate) fn take_soon(directory: &dyn Directory, name: &str) -> Result<Option<Self>> {
+        const TRIES: u32 = 100;
+        for _ in 0..TRIES {
+            match Self::take(directory, name) {
+                Err(Error::LockReplaced { .. }) => thread::sleep(POLL),
+                taken => return taken,
+            }
+        }
+        Self::take(directory, name)
     }
 
     /// As it is held while the store is open.

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use super::build::{Counters, NewLog};
 use super::lock_file::LockFile;
 use super::locks::{LogLock, OpenLock};
-use super::recover::Recovery;
+use super::recover::{Recovery, read_header};
 use super::{Engine, LOCK, LOG, LOG_NEW, Shared, Writer};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::FileHeader;
 use crate::options::Options;
 use crate::stats::OpenReport;
@@ -22,6 +22,7 @@ use crate::trace;
 pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<Engine> {
     let directory = open_directory(options, storage.as_ref(), path)?;
     let log_path = path.join(LOG);
+    refuse_foreign(directory.as_ref())?;
     let orphan = lock_orphan(directory.as_ref())?;
     let open_lock = OpenLock::take(directory.as_ref(), options.lock_timeout)?;
     let lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
@@ -44,7 +45,7 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
             create_log(storage.as_ref(), directory.as_ref(), &lock_file)?;
             report.created = true;
             let missing = || Error::LockReplaced { path: log_path.clone() };
-            LogLock::take(directory.as_ref(), LOG)?.ok_or_else(missing)?
+            LogLock::take_soon(directory.as_ref(), LOG)?.ok_or_else(missing)?
         }
     };
     // CRASH: what a compaction left that did not come to its rename.
@@ -72,12 +73,15 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
         poisoned: false,
         open_lock: Some(open_lock),
     };
+    let distrusted = writer.lock_file.sync_failed() || recovered.distrusted;
     writer.lock_file.initialise(&writer.state());
-    writer.lock_file.write_slot(&writer.slot());
+    if !distrusted {
+        // The name of a file whose directory's sync failed may go; a slot must not speak of it.
+        writer.lock_file.write_slot(&writer.slot());
+    }
     if let Some(lock) = &writer.open_lock {
         lock.opened(directory.as_ref())?;
     }
-    let distrusted = writer.lock_file.sync_failed();
     writer.poisoned = distrusted;
     let shared = Shared { index: recovered.index, source: Arc::new(recovered.source), ended: None };
     let mut engine = Engine {
@@ -97,6 +101,17 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
     Ok(engine)
 }
 
+/// What is no store, or one of a later version, is left as it is: nothing is made beside it.
+fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
+    let Some(file) = directory.open_to_read(LOG)? else { return Ok(()) };
+    match read_header(file.as_ref(), &directory.path().join(LOG)) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Err(error),
+        // Beside a lock file it may have been one; its slots tell more.
+        Err(error) if !directory.list()?.iter().any(|name| name == LOCK) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A log without a lock file may still be in use by somebody whose lock file was removed: asked before another is made.
 fn lock_orphan(directory: &dyn Directory) -> Result<Option<LogLock>> {
     let has_lock_file = || directory.list().map(|names| names.iter().any(|name| name == LOCK));
@@ -104,8 +119,8 @@ fn lock_orphan(directory: &dyn Directory) -> Result<Option<LogLock>> {
         return Ok(None);
     }
     match LogLock::take(directory, LOG) {
-        // Somebody has made both while we looked.
-        Err(Error::LockReplaced { .. }) if has_lock_file()? => Ok(None),
+        // Somebody has made both while we looked, and is to have the lock back at once.
+        Ok(_) | Err(Error::LockReplaced { .. }) if has_lock_file()? => Ok(None),
         taken => taken,
     }
 }

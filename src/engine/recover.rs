@@ -29,6 +29,8 @@ pub(super) struct Recovered {
     pub(super) appender: Appender,
     pub(super) index: Index,
     pub(super) source: Source,
+    /// The end may be in memory only, and there was no room to make sure of it.
+    pub(super) distrusted: bool,
 }
 
 /// A log file and what stands around it.
@@ -53,7 +55,7 @@ impl Recovery<'_> {
         let FoundHeader { header, crc, damaged_copy } = found;
         header.check_writable().map_err(|reason| Error::Unsupported { path: self.path.into(), reason })?;
         report.header_copy_damaged = damaged_copy.is_some();
-        redo::finish(self.directory, self.file.as_ref(), self.path, &header)?;
+        redo::finish(self.directory, self.file.as_ref(), self.path, file_len, &header)?;
 
         let seed = header.seed();
         let source = Source::new(self.file.clone(), self.path, seed, self.options.read_mode, file_len)?;
@@ -65,14 +67,16 @@ impl Recovery<'_> {
         if tail.watermark.max(proved) > end || !link.sealed {
             return Err(Error::Corrupt { path: self.path.into(), offset: end, reason });
         }
+        let mut distrusted = false;
         if let Some((_, last)) = scanner.last().filter(|_| proved < end) {
-            redo::rewrite(self.directory, self.file.as_ref(), self.path, &header, last.watermark, end)?;
+            let done = redo::rewrite(self.directory, self.file.as_ref(), self.path, &header, last.watermark, end)?;
+            (distrusted, report.full) = (!done, !done);
         }
         let mut appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
         if tail.end > end {
             report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
         }
-        Ok(Recovered { header, appender, index, source })
+        Ok(Recovered { header, appender, index, source, distrusted })
     }
 
     fn replay(
@@ -123,7 +127,10 @@ impl Recovery<'_> {
         let noted = appender.make_room(frame.len(), Room::Reserve).and_then(|()| appender.commit(frame, head));
         match noted {
             Ok(()) => {}
-            Err(AppendError::Undone(Error::NoSpace { .. })) => report.full = true,
+            Err(AppendError::Undone(Error::NoSpace { .. })) => {
+                report.full = true;
+                appender.raise_next_id(head.next_id);
+            }
             Err(AppendError::Undone(error) | AppendError::Unknown(error)) => return Err(error),
         }
         Ok(RecoveredTail { offset, bytes_cut, reason, quarantine })
@@ -173,7 +180,8 @@ pub(super) fn proved_end(header: &FileHeader, slots: &[Slot]) -> u64 {
     ours.map(|slot| slot.watermark).max().unwrap_or(0)
 }
 
-fn read_header(file: &dyn File, path: &Path) -> Result<FoundHeader> {
+/// The header that a log has, whatever stands beside it.
+pub(super) fn read_header(file: &dyn File, path: &Path) -> Result<FoundHeader> {
     let mut copies = [0; 2 * COPY_LEN];
     let read = file.read_at(&mut copies, 0).map_err(|error| Error::io("read", path, error))?;
     let (first, second) = copies[..read].split_at(read.min(COPY_LEN));

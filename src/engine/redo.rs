@@ -9,19 +9,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, Result, is_full};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::redo;
 use crate::storage::{Directory, File, Identity, Lock, Map, Page};
+use crate::wipe::Wiped;
 
 const REDO: &str = "store.redo";
 const REDO_NEW: &str = "store.redo.new";
 
+/// Bytes that are written again at once.
+const PIECE_LEN: u64 = 32 << 20;
+
 /// Writes the bytes of the log from `from` to `to` again, durably, safe from a power loss meanwhile.
 ///
-/// Does nothing if there is no room for the copy: then only a sync that failed unseen is left unmended.
+/// Returns whether it did: not if there is no room for the copy.
 pub(super) fn rewrite(
     directory: &dyn Directory,
     log: &dyn File,
@@ -29,26 +31,54 @@ pub(super) fn rewrite(
     header: &FileHeader,
     from: u64,
     to: u64,
-) -> Result<()> {
-    let from = from.max(FRAMES_AT);
-    let len = usize::try_from(to - from).expect("one commit, at most 64 MiB long");
-    let mut bytes = Zeroizing::new(vec![0; len]);
-    let read = log.read_at(&mut bytes, from).map_err(|error| Error::io("read", log_path, error))?;
-    bytes.truncate(read);
-    match save(directory, &redo::encode(header, from, &bytes)) {
-        Err(Error::NoSpace { .. }) => return Ok(()),
-        saved => saved?,
+) -> Result<bool> {
+    let mut offset = from.max(FRAMES_AT);
+    while offset < to {
+        let len = usize::try_from((to - offset).min(PIECE_LEN)).expect("a piece");
+        let mut bytes = Wiped::zeros(len);
+        log.read_at(&mut bytes, offset).map_err(|error| Error::io("read", log_path, error))?;
+        match write_safely(directory, log, log_path, header, &Pending { offset, bytes }) {
+            Err(Error::NoSpace { .. }) => return Ok(false),
+            written => written?,
+        }
+        offset += len as u64;
     }
-    write_back(log, log_path, from, &bytes)?;
-    directory.remove(REDO).map(drop)
+    Ok(true)
 }
 
 /// Finishes what an opener before us began and did not end. Comes before anything of the log is believed.
-pub(super) fn finish(directory: &dyn Directory, log: &dyn File, log_path: &Path, header: &FileHeader) -> Result<()> {
+pub(super) fn finish(
+    directory: &dyn Directory,
+    log: &dyn File,
+    log_path: &Path,
+    log_len: u64,
+    header: &FileHeader,
+) -> Result<()> {
     directory.remove(REDO_NEW)?;
-    if let Some(Pending { offset, bytes }) = pending(directory, directory.open(REDO)?, header)? {
-        write_back(log, log_path, offset, &bytes)?;
+    let found = directory.open(REDO)?;
+    let Some(pending) = pending(directory, found, log_len, header)? else { return directory.remove(REDO).map(drop) };
+    // Saved anew: if the directory's sync failed under whoever made it, its name is there and not durable.
+    match write_safely(directory, log, log_path, header, &pending) {
+        // Then as it is: that failure and a full disk and a power loss do not come together.
+        Err(Error::NoSpace { .. }) => write_back(directory, log, log_path, &pending),
+        written => written,
     }
+}
+
+fn write_safely(
+    directory: &dyn Directory,
+    log: &dyn File,
+    log_path: &Path,
+    header: &FileHeader,
+    pending: &Pending,
+) -> Result<()> {
+    save(directory, &Wiped::from(redo::encode(header, pending.offset, &pending.bytes)))?;
+    write_back(directory, log, log_path, pending)
+}
+
+fn write_back(directory: &dyn Directory, log: &dyn File, log_path: &Path, pending: &Pending) -> Result<()> {
+    let written = log.write_at(&pending.bytes, pending.offset).and_then(|()| log.sync());
+    written.map_err(|error| Error::io("write", log_path, error))?;
     directory.remove(REDO).map(drop)
 }
 
@@ -56,19 +86,26 @@ pub(super) fn finish(directory: &dyn Directory, log: &dyn File, log_path: &Path,
 #[derive(Debug)]
 struct Pending {
     offset: u64,
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
 }
 
-fn pending(directory: &dyn Directory, file: Option<Arc<dyn File>>, header: &FileHeader) -> Result<Option<Pending>> {
+fn pending(
+    directory: &dyn Directory,
+    file: Option<Arc<dyn File>>,
+    log_len: u64,
+    header: &FileHeader,
+) -> Result<Option<Pending>> {
     let Some(file) = file else { return Ok(None) };
     let io = |error| Error::io("read", directory.path().join(REDO), error);
     let len = file.file_len().map_err(io)?.min(redo::LEN_MAX);
-    let mut saved = Zeroizing::new(vec![0; usize::try_from(len).expect("bounded")]);
+    let mut saved = Wiped::zeros(usize::try_from(len).expect("bounded"));
     let read = file.read_at(&mut saved, 0).map_err(io)?;
     saved.truncate(read);
     // One of another generation has done its service; what does not decode was never needed, or the log will tell.
-    let decoded = redo::decode(header, &saved).ok();
-    Ok(decoded.map(|(offset, bytes)| Pending { offset, bytes: Zeroizing::new(bytes.to_vec()) }))
+    let Ok((offset, found)) = redo::decode(header, log_len, &saved) else { return Ok(None) };
+    let mut bytes = Wiped::zeros(found.len());
+    bytes.copy_from_slice(found);
+    Ok(Some(Pending { offset, bytes }))
 }
 
 /// The log as it will read once somebody finishes what is pending: for those who only read.
@@ -77,7 +114,8 @@ pub(super) fn with_pending(
     log: Arc<dyn File>,
     header: &FileHeader,
 ) -> Result<Arc<dyn File>> {
-    let pending = pending(directory, directory.open_to_read(REDO)?, header)?;
+    let log_len = log.file_len().map_err(|error| Error::io("stat", directory.path(), error))?;
+    let pending = pending(directory, directory.open_to_read(REDO)?, log_len, header)?;
     Ok(pending.map_or(log.clone(), |pending| Arc::new(Redone { log, pending })))
 }
 
@@ -90,7 +128,7 @@ struct Redone {
 
 impl File for Redone {
     fn file_len(&self) -> io::Result<u64> {
-        Ok(self.log.file_len()?.max(self.pending.offset + self.pending.bytes.len() as u64))
+        self.log.file_len()
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -147,8 +185,4 @@ fn save(directory: &dyn Directory, content: &[u8]) -> Result<()> {
     }
     directory.rename(REDO_NEW, REDO, true)?;
     directory.sync()
-}
-
-fn write_back(log: &dyn File, log_path: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
-    log.write_at(bytes, offset).and_then(|()| log.sync()).map_err(|error| Error::io("write", log_path, error))
 }

@@ -7,6 +7,7 @@ use super::input::Input;
 use super::operation::{self, Located, Operation};
 use super::{ALIGN, ALIGN_LEN, DecodeError, FRAME_LEN_MAX, Seed, check_counters};
 use crate::matching;
+use crate::wipe::wipe;
 
 /// Length of a frame's header, in bytes.
 pub const FRAME_HEADER_LEN: usize = 64;
@@ -330,16 +331,24 @@ impl FrameBuilder {
     /// Body length and body checksum are filled in here, whatever `header` says.
     #[must_use]
     pub fn finish(mut self, header: FrameHeader) -> (Vec<u8>, u32) {
-        let body_len = self.bytes.len().saturating_sub(FRAME_HEADER_LEN);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let body_len = bytes.len().saturating_sub(FRAME_HEADER_LEN);
         let header = FrameHeader {
             body_len: u32::try_from(body_len).unwrap_or(u32::MAX),
-            body_crc: self.body_crc.finalize(),
+            body_crc: self.body_crc.clone().finalize(),
             ..header
         };
         let (encoded, crc) = header.encode(self.seed, self.offset);
-        for (to, from) in self.bytes.iter_mut().zip(encoded) {
+        for (to, from) in bytes.iter_mut().zip(encoded) {
             *to = from;
         }
-        (self.bytes, crc)
+        (bytes, crc)
+    }
+}
+
+/// A frame that is given up holds the secrets of one that is not.
+impl Drop for FrameBuilder {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
     }
 }

@@ -8,15 +8,17 @@ use super::{DecodeError, FRAME_LEN_MAX};
 
 /// First bytes of the file.
 pub const REDO_MAGIC: [u8; 8] = *b"\x89TKR\r\n\x1a\n";
-/// No log is longer.
-const OFFSET_MAX: u64 = 1 << 48;
 /// Longest such file.
 pub const LEN_MAX: u64 = 2 * FRAME_LEN_MAX as u64;
+
+/// Length of what stands around the bytes.
+const AROUND_LEN: usize = 52;
 
 /// The file's content.
 #[must_use]
 pub fn encode(header: &FileHeader, offset: u64, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
+    // Exact: what growing leaves behind is not wiped.
+    let mut out = Vec::with_capacity(bytes.len().saturating_add(AROUND_LEN));
     out.extend(REDO_MAGIC);
     out.extend(header.uuid);
     out.extend(header.generation.to_le_bytes());
@@ -32,7 +34,7 @@ pub fn encode(header: &FileHeader, offset: u64, bytes: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// A file that is not whole, or of another log.
-pub fn decode<'a>(header: &FileHeader, content: &'a [u8]) -> Result<(u64, &'a [u8]), DecodeError> {
+pub fn decode<'a>(header: &FileHeader, log_len: u64, content: &'a [u8]) -> Result<(u64, &'a [u8]), DecodeError> {
     let mut input = Input::new(content);
     if input.array()? != REDO_MAGIC {
         return Err(DecodeError::Magic);
@@ -47,7 +49,7 @@ pub fn decode<'a>(header: &FileHeader, content: &'a [u8]) -> Result<(u64, &'a [u
     if !input.is_empty() || header.seed().crc(offset, &[covered.unwrap_or_default()]) != crc {
         return Err(DecodeError::Checksum { of: "redo file" });
     }
-    if !(FRAMES_AT..=OFFSET_MAX).contains(&offset) {
+    if offset < FRAMES_AT || offset.saturating_add(len) > log_len {
         return Err(DecodeError::Invalid { rule: "redo file for a place outside the frames" });
     }
     if uuid != header.uuid || generation != header.generation {

@@ -53,6 +53,15 @@ impl Index {
         u32::try_from(self.rows.len()).expect("`put` refuses more rows")
     }
 
+    /// Whether so many rows more can be numbered; asked before they are written.
+    pub(crate) fn check_room(&self, count: usize) -> Result<()> {
+        let len = (self.rows.len() as u64).saturating_add(count as u64);
+        if len > ROWS_MAX {
+            return Err(Error::TooLarge { what: "number of rows since the last compaction", len, limit: ROWS_MAX });
+        }
+        Ok(())
+    }
+
     /// Places of all rows, oldest row first.
     pub(crate) fn locations(&self) -> impl Iterator<Item = Location> {
         self.rows.iter().copied().filter(|at| *at != Location::NONE)

@@ -22,13 +22,16 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct KeyTable {
     segments: [HashTable<Entry>; SEGMENTS],
-    /// By a key's oldest row: the younger rows with that key.
-    younger: HashMap<u32, BTreeSet<u32>, foldhash::fast::FixedState>,
+    /// By a key's oldest row: the younger rows with that key. In the segment of that row's number.
+    younger: [HashMap<u32, BTreeSet<u32>, foldhash::fast::FixedState>; SEGMENTS],
 }
 
 impl KeyTable {
     pub(super) fn new() -> Self {
-        Self { segments: std::array::from_fn(|_| HashTable::new()), younger: HashMap::default() }
+        Self {
+            segments: std::array::from_fn(|_| HashTable::new()),
+            younger: std::array::from_fn(|_| HashMap::default()),
+        }
     }
 
     /// Makes room for so many more keys in each segment.
@@ -46,7 +49,7 @@ impl KeyTable {
 
     /// The younger rows with the key of `oldest`, in order.
     pub(super) fn younger(&self, oldest: u32) -> impl Iterator<Item = u32> {
-        self.younger.get(&oldest).into_iter().flatten().copied()
+        self.younger[place(oldest)].get(&oldest).into_iter().flatten().copied()
     }
 
     /// Adds a row whose key has the oldest row `oldest`, if any. The row must not be there under this key.
@@ -57,14 +60,14 @@ impl KeyTable {
                 segment.insert_unique(spread(hash), Entry { hash, row }, |entry| spread(entry.hash));
             }
             Some(oldest) if oldest < row => {
-                self.younger.entry(oldest).or_default().insert(row);
+                self.younger[place(oldest)].entry(oldest).or_default().insert(row);
             }
             Some(oldest) => {
                 let entry = segment.find_mut(spread(hash), |entry| entry.row == oldest);
                 entry.expect("the oldest row of a key has an entry").row = row;
-                let mut rows = self.younger.remove(&oldest).unwrap_or_default();
+                let mut rows = self.younger[place(oldest)].remove(&oldest).unwrap_or_default();
                 rows.insert(oldest);
-                self.younger.insert(row, rows);
+                self.younger[place(row)].insert(row, rows);
             }
         }
     }
@@ -74,11 +77,11 @@ impl KeyTable {
         let younger = &self.younger;
         let holds = |entry: &Entry| {
             let among = |rows: &BTreeSet<u32>| rows.contains(&row);
-            entry.hash == hash && (entry.row == row || younger.get(&entry.row).is_some_and(among))
+            entry.hash == hash && (entry.row == row || younger[place(entry.row)].get(&entry.row).is_some_and(among))
         };
         let Ok(mut found) = self.segments[segment(hash)].find_entry(spread(hash), holds) else { return false };
         let oldest = found.get().row;
-        let Some(mut rows) = self.younger.remove(&oldest) else {
+        let Some(mut rows) = self.younger[place(oldest)].remove(&oldest) else {
             found.remove();
             return true;
         };
@@ -88,7 +91,8 @@ impl KeyTable {
             rows.remove(&row);
         }
         if !rows.is_empty() {
-            self.younger.insert(found.get().row, rows);
+            let oldest = found.get().row;
+            self.younger[place(oldest)].insert(oldest, rows);
         }
         true
     }
@@ -96,14 +100,20 @@ impl KeyTable {
     /// Memory, about, in bytes.
     pub(super) fn memory(&self) -> usize {
         let segments = self.segments.iter().map(HashTable::allocation_size).sum::<usize>();
-        let younger = self.younger.values().map(|rows| rows.len() * 2 * size_of::<u32>()).sum::<usize>();
-        segments + younger + self.younger.allocation_size()
+        let sets = self.younger.iter().flat_map(HashMap::values);
+        let younger = sets.map(|rows| rows.len() * 2 * size_of::<u32>()).sum::<usize>();
+        segments + younger + self.younger.iter().map(HashMap::allocation_size).sum::<usize>()
     }
 }
 
 /// The segment that keeps a hash.
 pub(super) fn segment(hash: u32) -> usize {
     (hash >> (u32::BITS - SEGMENT_BITS)) as usize
+}
+
+/// The segment that keeps what is younger than a row.
+fn place(oldest: u32) -> usize {
+    oldest as usize % SEGMENTS
 }
 
 /// `hashbrown` takes its tag from the highest bits and its place from the lowest; both have to depend on all of ours.

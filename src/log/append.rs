@@ -4,6 +4,7 @@
 //! to write and cannot run out of space. Puts leave the last `RESERVE_LEN` bytes alone: on a full disk, deletes still
 //! have room.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -186,10 +187,16 @@ impl Appender {
     /// Zeros over a frame that was written in part or not at all, so that no crash can bring it back.
     fn undo(&self, len: u64, error: Error) -> AppendError {
         let zeroed = write_zeros(self.file.as_ref(), self.end, self.end + len).and_then(|()| self.file.sync());
-        match zeroed {
-            Ok(()) => AppendError::Undone(error),
-            Err(_) => AppendError::Unknown(error),
+        if zeroed.is_ok() {
+            return AppendError::Undone(error);
         }
+        let (path, source) = (self.path.clone(), Arc::new(io::Error::other(error)));
+        AppendError::Unknown(Error::OutcomeUnknown { path, source })
+    }
+
+    /// Ids below are not given any more; the next frame says so.
+    pub(crate) fn raise_next_id(&mut self, next_id: u64) {
+        self.link.next_id = self.link.next_id.max(next_id);
     }
 
     /// Where the next frame goes.
@@ -227,7 +234,7 @@ pub(crate) struct FrameHead {
 }
 
 /// Writes zeros over a range; not synced.
-pub(crate) fn write_zeros(file: &dyn File, from: u64, to: u64) -> std::io::Result<()> {
+pub(crate) fn write_zeros(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
     let mut at = from;
     while at < to {
         let len = usize::try_from(to - at).unwrap_or(ZEROS.len()).min(ZEROS.len());

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, FRAME_MAGIC, FrameHeader};
 use crate::format::{ALIGN, ALIGN_LEN, Seed};
 use crate::storage::File;
+use crate::wipe::Wiped;
 
+const FIRST_LEN: usize = 4 << 10;
 const CHUNK_LEN: usize = 1 << 20;
 
 /// What was found from an offset to the end of the file.
@@ -67,18 +67,21 @@ pub(crate) fn next_header(
 /// header lies whole in one.
 fn walk(file: &dyn File, path: &Path, start: u64, end: u64, mut f: impl FnMut(u64, &[u8]) -> bool) -> Result<()> {
     const OVERLAP: u64 = FRAME_HEADER_LEN as u64 - ALIGN;
-    let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
+    let mut buffer = Wiped::default();
+    // Small at first: what is looked for often lies near, and is looked for again from there.
+    let mut piece_len = FIRST_LEN;
     let mut offset = start;
     while offset < end {
-        let wanted = usize::try_from(end - offset).unwrap_or(CHUNK_LEN).min(CHUNK_LEN);
-        let space = &mut buffer[..wanted];
-        let read = file.read_at(space, offset).map_err(|error| Error::io("read", path, error))?;
+        let wanted = usize::try_from(end - offset).unwrap_or(piece_len).min(piece_len);
+        buffer.resize(wanted);
+        let read = file.read_at(&mut buffer, offset).map_err(|error| Error::io("read", path, error))?;
         let last = read < wanted || offset + read as u64 == end;
         let bytes = &buffer[..read];
         if !is_zero(bytes) && !f(offset, bytes) || last {
             return Ok(());
         }
         offset += read as u64 - OVERLAP;
+        piece_len = (4 * piece_len).min(CHUNK_LEN);
     }
     Ok(())
 }

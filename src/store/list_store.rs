@@ -133,6 +133,7 @@ impl List {
     }
 
     fn save(&mut self, token: &Token, expected: Option<u64>) -> Result<Token> {
+        record::check_limits(&token.view()).map_err(refused)?;
         let row = self.row(matching::selector_for_save(token)?);
         let found = row.and_then(|row| self.rows[row].revision());
         if let Some(expected) = expected.filter(|expected| *expected != found.unwrap_or(0)) {

@@ -179,7 +179,7 @@ impl LogStore {
         self.engine.report()
     }
 
-    /// Lets go of the store, so that others may open it. Calls afterwards fail with `Closed`; a second close does
+    /// Lets go of the store's locks, so that others may open it; memory and files go with the handle. Calls afterwards fail with `Closed`; a second close does
     /// nothing. Dropping the handle does the same and tells nobody how it went; nothing acknowledged depends on it.
     ///
     /// # Errors

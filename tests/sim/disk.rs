@@ -104,8 +104,13 @@ impl Directory for SimDirectory {
         let folder = world.directories.get_mut(&self.path).unwrap();
         match fault {
             None => {
-                folder.durable_names = folder.names.clone();
-                folder.pending.clear();
+                // Only what is dirty is written: a change whose sync failed stays lost.
+                for (name, inode) in std::mem::take(&mut folder.pending).into_iter().flatten() {
+                    match inode {
+                        Some(inode) => drop(folder.durable_names.insert(name, inode)),
+                        None => drop(folder.durable_names.remove(&name)),
+                    }
+                }
                 Ok(())
             }
             Some(fault) => {
