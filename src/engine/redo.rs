@@ -9,12 +9,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, Result, is_full};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::redo;
 use crate::storage::{Directory, File, Identity, Lock, Map, Page};
+use crate::wipe::Wiped;
 
 const REDO: &str = "store.redo";
 const REDO_NEW: &str = "store.redo.new";
@@ -32,7 +31,7 @@ pub(super) fn rewrite(
 ) -> Result<()> {
     let from = from.max(FRAMES_AT);
     let len = usize::try_from(to - from).expect("one commit, at most 64 MiB long");
-    let mut bytes = Zeroizing::new(vec![0; len]);
+    let mut bytes = Wiped::zeros(len);
     let read = log.read_at(&mut bytes, from).map_err(|error| Error::io("read", log_path, error))?;
     bytes.truncate(read);
     match save(directory, &redo::encode(header, from, &bytes)) {
@@ -56,19 +55,21 @@ pub(super) fn finish(directory: &dyn Directory, log: &dyn File, log_path: &Path,
 #[derive(Debug)]
 struct Pending {
     offset: u64,
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
 }
 
 fn pending(directory: &dyn Directory, file: Option<Arc<dyn File>>, header: &FileHeader) -> Result<Option<Pending>> {
     let Some(file) = file else { return Ok(None) };
     let io = |error| Error::io("read", directory.path().join(REDO), error);
     let len = file.file_len().map_err(io)?.min(redo::LEN_MAX);
-    let mut saved = Zeroizing::new(vec![0; usize::try_from(len).expect("bounded")]);
+    let mut saved = Wiped::zeros(usize::try_from(len).expect("bounded"));
     let read = file.read_at(&mut saved, 0).map_err(io)?;
     saved.truncate(read);
     // One of another generation has done its service; what does not decode was never needed, or the log will tell.
-    let decoded = redo::decode(header, &saved).ok();
-    Ok(decoded.map(|(offset, bytes)| Pending { offset, bytes: Zeroizing::new(bytes.to_vec()) }))
+    let Ok((offset, found)) = redo::decode(header, &saved) else { return Ok(None) };
+    let mut bytes = Wiped::zeros(found.len());
+    bytes.copy_from_slice(found);
+    Ok(Some(Pending { offset, bytes }))
 }
 
 /// The log as it will read once somebody finishes what is pending: for those who only read.

@@ -4,10 +4,9 @@
 
 use std::path::PathBuf;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, Result};
 use crate::storage::{Directory, File};
+use crate::wipe::Wiped;
 
 const PREFIX: &str = "store.torn.";
 const NEW: &str = "store.torn.new";
@@ -38,7 +37,7 @@ fn try_keep(directory: &dyn Directory, log: &dyn File, name: &str, from: u64, to
     }
     let file = directory.create(NEW)?;
     let io = |error| Error::io("keep torn tail", directory.path().join(NEW), error);
-    let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
+    let mut buffer = Wiped::zeros(CHUNK_LEN);
     let mut at = from;
     while at < to {
         let wanted = usize::try_from(to - at).unwrap_or(CHUNK_LEN).min(CHUNK_LEN);

@@ -5,14 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use crate::error::{DecodeError, Error, Result};
 use crate::format::Seed;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::header::FRAMES_AT;
 use crate::format::operation::Located;
 use crate::storage::File;
+use crate::wipe::Wiped;
 
 /// Bytes that a scan reads at once, unless a frame is longer.
 const WINDOW_LEN: u64 = 1 << 20;
@@ -41,7 +40,7 @@ pub(crate) struct Frame<'a> {
 impl<'a> Scanner<'a> {
     /// Starts at the first frame; `end` is the first byte that does not count.
     pub(crate) fn new(file: &'a dyn File, path: &Path, seed: Seed, file_header_crc: u32, end: u64) -> Self {
-        let window = Window { file, path: path.to_owned(), end, start: 0, bytes: Zeroizing::default() };
+        let window = Window { file, path: path.to_owned(), end, start: 0, bytes: Wiped::default() };
         Self { window, seed, at: FRAMES_AT, link: Link::first(file_header_crc), last: None, resumed: false }
     }
 
@@ -103,7 +102,7 @@ struct Window<'a> {
     path: PathBuf,
     end: u64,
     start: u64,
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
 }
 
 impl Window<'_> {
@@ -117,7 +116,7 @@ impl Window<'_> {
         if offset < self.start || offset + len > loaded {
             let wanted = len.max(WINDOW_LEN).min(available);
             let wanted = usize::try_from(wanted).expect("a frame is at most 64 MiB long");
-            self.bytes.resize(wanted, 0);
+            self.bytes.resize(wanted);
             let read = self.file.read_at(&mut self.bytes, offset);
             let read = read.map_err(|error| Error::io("read", &self.path, error))?;
             self.bytes.truncate(read);

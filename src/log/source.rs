@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::Location;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{self, Operation};
@@ -12,6 +10,7 @@ use crate::format::{FRAME_LEN_MAX, Seed};
 use crate::options::ReadMode;
 use crate::storage::{File, Map};
 use crate::token::{Token, TokenView};
+use crate::wipe::Wiped;
 
 /// A generation's file as finds see it. Kept alive by whoever still reads from it.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl Source {
             map.get(at.offset(), at.len())
         } else {
             copied = self.copy(at)?;
-            Some(copied.as_slice())
+            Some(&*copied)
         };
         let missing = DecodeError::Truncated { needed: at.len(), available: 0 };
         let located = operation::decode(self.seed, at.offset(), bytes.ok_or_else(|| damaged(missing))?);
@@ -78,9 +77,9 @@ impl Source {
         self.read(at, |row| row.to_token())
     }
 
-    fn copy(&self, at: Location) -> Result<Zeroizing<Vec<u8>>> {
+    fn copy(&self, at: Location) -> Result<Wiped> {
         let len = usize::try_from(at.len()).expect("an operation is at most 2 MiB long");
-        let mut bytes = Zeroizing::new(vec![0; len]);
+        let mut bytes = Wiped::zeros(len);
         let read = self.file.read_at(&mut bytes, at.offset());
         let read = read.map_err(|error| Error::io("read", &self.path, error))?;
         bytes.truncate(read);

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, FRAME_MAGIC, FrameHeader};
 use crate::format::{ALIGN, ALIGN_LEN, Seed};
 use crate::storage::File;
+use crate::wipe::Wiped;
 
 const CHUNK_LEN: usize = 1 << 20;
 
@@ -67,10 +66,10 @@ pub(crate) fn next_header(
 /// header lies whole in one.
 fn walk(file: &dyn File, path: &Path, start: u64, end: u64, mut f: impl FnMut(u64, &[u8]) -> bool) -> Result<()> {
     const OVERLAP: u64 = FRAME_HEADER_LEN as u64 - ALIGN;
-    let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
+    let mut buffer = Wiped::zeros(chunk_len(end.saturating_sub(start)));
     let mut offset = start;
     while offset < end {
-        let wanted = usize::try_from(end - offset).unwrap_or(CHUNK_LEN).min(CHUNK_LEN);
+        let wanted = chunk_len(end - offset);
         let space = &mut buffer[..wanted];
         let read = file.read_at(space, offset).map_err(|error| Error::io("read", path, error))?;
         let last = read < wanted || offset + read as u64 == end;
@@ -81,6 +80,10 @@ fn walk(file: &dyn File, path: &Path, start: u64, end: u64, mut f: impl FnMut(u6
         offset += read as u64 - OVERLAP;
     }
     Ok(())
+}
+
+fn chunk_len(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(CHUNK_LEN).min(CHUNK_LEN)
 }
 
 /// Tries every place in a piece where a header could start.
