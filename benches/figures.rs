@@ -2,7 +2,8 @@
 //!
 //! Method: opening is the median of three opens of a store that was just written, in seconds. A save is compared, in the
 //! same run and the same directory, with a `pwrite` of as many bytes into a file of zeros and its `fdatasync`; rounds of
-//! both take turns, and the medians of all single calls are divided. Ends with failure if a bound is missed.
+//! both take turns, and the medians of all single calls are divided; the fastest tenths if the machine is so busy that
+//! a median shows how long it keeps us waiting. Ends with failure if a bound is missed.
 //!
 //! `cargo bench --bench figures`, and behind `--` perhaps `--tokens N` or `--quick`.
 
@@ -22,8 +23,10 @@ use setup::args::{Args, is_bench};
 const OPENS: usize = 3;
 /// For opening, by token: a second for a million.
 const OPEN_BOUND: Duration = Duration::from_micros(1);
-/// Of the medians of a save and of a bare write.
+/// Of a save and of a bare write.
 const SAVE_BOUND: f64 = 1.2;
+/// Medians over this many times the fastest tenth are not the device's.
+const BUSY: u32 = 2;
 const ROUND_LEN: usize = 50;
 const ROWS: u64 = 1_000;
 
@@ -92,7 +95,10 @@ fn saving(directory: &Path, rounds: usize) -> Result<bool, Box<dyn Error>> {
     let (saves, writes) = (Times::of(saves), Times::of(writes));
     println!("save: {saves}, {frame_len} bytes");
     println!("bare: {writes}");
-    Ok(verdict("save / bare", "", saves.median.as_secs_f64() / writes.median.as_secs_f64(), SAVE_BOUND))
+    let busy = writes.median > BUSY * writes.fast;
+    let [save, write] = [saves, writes].map(|times| if busy { times.fast } else { times.median }.as_secs_f64());
+    let name = if busy { "save / bare, by the fastest tenth" } else { "save / bare" };
+    Ok(verdict(name, "", save / write, SAVE_BOUND))
 }
 
 /// What a service saves again and again: a row that is there, with another access token.
@@ -130,6 +136,8 @@ impl Bare {
 }
 
 struct Times {
+    /// A tenth of the calls took no longer.
+    fast: Duration,
     median: Duration,
     mean: Duration,
     p99: Duration,
@@ -140,13 +148,14 @@ impl Times {
         times.sort_unstable();
         let at = |percent| times[times.len() * percent / 100];
         let count = u32::try_from(times.len()).expect("few measurements");
-        Self { median: at(50), mean: times.iter().sum::<Duration>() / count, p99: at(99) }
+        Self { fast: at(10), median: at(50), mean: times.iter().sum::<Duration>() / count, p99: at(99) }
     }
 }
 
 impl std::fmt::Display for Times {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "median {:.1?}, mean {:.1?}, 99 % within {:.1?}", self.median, self.mean, self.p99)
+        let Self { fast, median, mean, p99 } = self;
+        write!(f, "a tenth within {fast:.1?}, median {median:.1?}, mean {mean:.1?}, 99 % within {p99:.1?}")
     }
 }
 
