@@ -15,6 +15,7 @@
 )]
 
 pub mod frame;
+mod frame_builder;
 pub mod header;
 mod input;
 pub mod operation;
