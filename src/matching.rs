@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::token::{Column, Token, TokenBuilder, TokenView};
+use crate::token::{self, Column, Token, TokenView};
 
 /// The rows that a token stands for. Of several the oldest is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,20 +75,12 @@ fn filled(value: Option<&str>) -> Option<&str> {
 
 /// What a find returns: the caller's token with its null columns filled from the row, and the row's id.
 pub(crate) fn fill(token: &Token, row: &TokenView<'_>) -> Token {
-    let mut builder = TokenBuilder::default();
-    for column in Column::ALL {
-        let value = match column {
-            // Never another row's id beside this row's secrets.
-            Column::Id => row.id(),
-            _ => token.column(column).or_else(|| row.column(column)),
-        };
-        builder = builder.column(column, value.map(str::to_owned));
-    }
-    let extra: BTreeMap<_, _> = row.extra().chain(token.extra()).collect();
-    for (key, value) in extra {
-        builder = builder.extra(key, value);
-    }
-    let mut found = builder.build();
+    let columns = Column::ALL.map(|column| match column {
+        // Never another row's id beside this row's secrets.
+        Column::Id => row.id(),
+        _ => token.column(column).or_else(|| row.column(column)),
+    });
+    let mut found = token::assemble(columns, &row.extra().chain(token.extra()).collect());
     let layout = row.layout();
     found.stamp(layout.created_ms, layout.updated_ms, layout.revision);
     found
@@ -109,21 +101,17 @@ pub(crate) fn merge(token: &Token, row: Option<&TokenView<'_>>, stamp: Stamp) ->
         return Err(Error::TooLittle);
     }
     let new_id = stamp.new_id.to_string();
-    let mut builder = TokenBuilder::default();
-    for column in Column::ALL {
+    let columns = Column::ALL.map(|column| {
         let stored = row.and_then(|row| row.column(column));
-        let value = match column {
-            Column::Id => stored.or(token.id()).or(Some(&new_id)),
+        match column {
+            Column::Id => stored.or(token.id()).or(Some(new_id.as_str())),
             _ => filled(token.column(column).or(stored)),
-        };
-        builder = builder.column(column, value.map(str::to_owned));
-    }
+        }
+    });
     let stored = row.into_iter().flat_map(TokenView::extra);
-    let extra: BTreeMap<_, _> = stored.chain(token.extra()).collect();
-    for (key, value) in extra.into_iter().filter(|(_, value)| !value.is_empty()) {
-        builder = builder.extra(key, value);
-    }
-    let mut merged = builder.build();
+    let mut extra: BTreeMap<_, _> = stored.chain(token.extra()).collect();
+    extra.retain(|_, value| !value.is_empty());
+    let mut merged = token::assemble(columns, &extra);
     let before = row.map(TokenView::layout);
     let created_ms = before.map_or(stamp.now_ms, |layout| layout.created_ms);
     let updated_ms = before.map_or(stamp.now_ms, |layout| layout.updated_ms.max(stamp.now_ms)); // a clock may step back

@@ -63,11 +63,13 @@ impl<'a> Overlay<'a> {
         Ok(self.oldest(Column::Id, id)?.is_some())
     }
 
-    /// Reads whatever shares a key with this row, so that damage shows before anything is written and not when the
-    /// row is already durable.
-    pub(crate) fn check_keys(&self, row: &Token) -> Result<()> {
+    /// Reads whatever shares a key with this row that it did not have before, so that damage shows before anything is
+    /// written and not when the row is already durable.
+    pub(crate) fn check_keys(&self, before: Option<&Token>, row: &Token) -> Result<()> {
         for column in Column::KEYS {
-            if let Some(key) = row.column(column) {
+            let key =
+                row.column(column).filter(|_| before.is_none_or(|before| before.column(column) != row.column(column)));
+            if let Some(key) = key {
                 self.index.find_row(self.source, column, key)?;
             }
         }

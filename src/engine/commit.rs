@@ -182,7 +182,7 @@ impl Plan {
         let before = row.as_ref().map(|(_, before)| before.view());
         let merged = matching::merge(token, before.as_ref(), stamp)?;
         record::check_limits(&merged.view()).map_err(refused)?;
-        overlay.check_keys(&merged)?;
+        overlay.check_keys(row.as_ref().map(|(_, before)| before), &merged)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
         if row.is_none() && token.id().is_none() {

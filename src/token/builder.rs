@@ -102,25 +102,8 @@ impl TokenBuilder {
     /// The finished token.
     #[must_use]
     pub fn build(self) -> Token {
-        let columns = self.columns.iter().flatten().map(|value| value.len()).sum::<usize>();
-        let extra = self.extra.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-        // Exact, so that no half-filled copy of a secret is left behind by growth.
-        let mut text = String::with_capacity(columns + extra);
-        let mut layout = Layout::default();
-        for (at, value) in self.columns.iter().enumerate() {
-            if let Some(value) = value {
-                text.push_str(value);
-                layout.present |= 1 << at;
-            }
-            layout.ends[at] = end_of(&text);
-        }
-        for (key, value) in &self.extra {
-            for part in [key.as_str(), value.as_str()] {
-                text.push_str(part);
-                layout.extra_ends.push(end_of(&text));
-            }
-        }
-        Token::from_parts(text.into_boxed_str(), layout)
+        let columns = self.columns.each_ref().map(|value| value.as_ref().map(|value| value.as_str()));
+        assemble(columns, &self.extra.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect())
     }
 
     pub(crate) fn from_view(view: &TokenView<'_>) -> Self {
@@ -138,6 +121,29 @@ impl TokenBuilder {
         self.columns[column as usize] = value.map(Zeroizing::new);
         self
     }
+}
+
+/// A token of these columns and extra values, in one allocation.
+pub(crate) fn assemble(columns: [Option<&str>; Column::COUNT], extra: &BTreeMap<&str, &str>) -> Token {
+    let columns_len = columns.iter().flatten().map(|value| value.len()).sum::<usize>();
+    let extra_len = extra.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    // Exact, so that no half-filled copy of a secret is left behind by growth.
+    let mut text = String::with_capacity(columns_len + extra_len);
+    let mut layout = Layout { extra_ends: Vec::with_capacity(2 * extra.len()), ..Layout::default() };
+    for (at, value) in columns.into_iter().enumerate() {
+        if let Some(value) = value {
+            text.push_str(value);
+            layout.present |= 1 << at;
+        }
+        layout.ends[at] = end_of(&text);
+    }
+    for (key, value) in extra {
+        for part in [key, value] {
+            text.push_str(part);
+            layout.extra_ends.push(end_of(&text));
+        }
+    }
+    Token::from_parts(text.into_boxed_str(), layout)
 }
 
 /// Saturates: a token past 4 GiB is refused by every store as too large, and its columns past there read as empty.

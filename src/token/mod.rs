@@ -9,6 +9,7 @@ mod secret;
 mod view;
 
 pub use builder::TokenBuilder;
+pub(crate) use builder::assemble;
 pub(crate) use layout::{Column, Layout};
 pub use secret::Secret;
 pub use view::{Extra, TokenView};
