@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bodies::layout::{COMPACT, COUNTERS, HEAD_LEN, LENGTHS, REDO, SLOT, SYNC_FAILED, WHOLE};
 use bodies::memory::{Memory, PATH};
-use bodies::open_log::{COMPACT, COUNTERS, LENGTHS, REDO, SLOT, SYNC_FAILED, WHOLE};
 use bodies::{decode_frame, open_log};
 use tokcask::format::frame::FrameHeader;
 use tokcask::format::header::{FRAMES_AT, FileHeader};
@@ -58,7 +58,7 @@ fn seeds_are_what_the_store_writes_today() {
 /// Every operation and every frame kind, shared keys, what a tail leaves; and what may lie beside the log.
 fn log_seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let full = LENGTHS | COUNTERS;
-    let seed = |name, head: [u8; open_log::HEAD_LEN], log: &[u8]| ("open_log", name, [&head, log].concat());
+    let seed = |name, head: [u8; HEAD_LEN], log: &[u8]| ("open_log", name, [&head, log].concat());
     let frames = |log: &[u8]| log[usize::try_from(FRAMES_AT).unwrap()..].to_vec();
     let [plain, shared, moved, mended] = [plain(), shared(), moved(), recovered()];
     vec![
@@ -75,6 +75,7 @@ fn log_seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         seed("mended", [full, ALL_FRAMES, 4, 0], &frames(&mended)),
         seed("whole", [WHOLE | COMPACT, 0, 0, 0], &plain),
         seed("whole-torn", [WHOLE, 0, 0, 0], &plain[..plain.len() - 20]),
+        seed("whole-to-mend", [WHOLE | full | SLOT | COMPACT, ALL_FRAMES, 4, 0], &plain),
     ]
 }
 

@@ -1,10 +1,14 @@
 //! Putting checksums right over bytes that a fuzzer changed: without that, nothing behind a checksum is ever reached.
 //!
-//! FORMAT.md, "Frames" and "Operations". Knows the layout by itself, for the crate's encoder makes only good frames.
+//! FORMAT.md, "File header", "Frames", "Operations". Knows the layout by itself, for the crate's encoder makes only what
+//! is good.
 
 use tokcask::format::frame::{FRAME_HEADER_LEN, FRAME_MAGIC, FrameHeader, Link};
+use tokcask::format::header::COPY_LEN;
 use tokcask::format::operation::OPERATION_HEADER_LEN;
 use tokcask::format::{ALIGN, Seed};
+
+const COPY_CRC_AT: usize = COPY_LEN - 4;
 
 const KIND_AT: usize = 4;
 const BODY_LEN_AT: usize = 8;
@@ -32,6 +36,12 @@ pub(crate) struct Mending {
     pub(crate) lengths: bool,
     /// What has to follow from the frame before.
     pub(crate) counters: bool,
+}
+
+/// Mends one copy of the file header.
+pub(crate) fn mend_copy(copy: &mut [u8]) {
+    let crc = crc32fast::hash(&copy[..COPY_CRC_AT]);
+    put(copy, COPY_CRC_AT, crc.to_le_bytes());
 }
 
 /// Mends the first `frames` frames of a log, whose first byte in `bytes` has the offset `at`; returns where the last of
