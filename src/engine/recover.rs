@@ -73,7 +73,8 @@ impl Recovery<'_> {
             (distrusted, report.full) = (!done, !done);
         }
         let mut appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
-        if tail.end > end {
+        // A frame behind an end that is in doubt would claim that end durable.
+        if tail.end > end && !distrusted {
             report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
         }
         Ok(Recovered { header, appender, index, source, distrusted })
