@@ -27,10 +27,12 @@ struct ReadmeProgram;
 #[cfg(not(feature = "internals"))]
 mod format;
 mod index;
+mod inspect;
 mod log;
 mod matching;
 mod options;
 mod overlay;
+mod progress;
 mod stats;
 #[cfg(not(feature = "internals"))]
 mod storage;
@@ -40,8 +42,11 @@ mod trace;
 mod wipe;
 
 pub use error::{DecodeError, Error, ErrorKind, Result};
-pub use options::{Options, ReadMode};
-pub use stats::{CompactReport, Damage, OpenReport, Progress, RecoveredTail, Stats, VerifyReport, VerifyStatus};
+pub use inspect::{AdoptReport, FrameInfo, FrameKind, OperationInfo, OperationKind, SalvageReport};
+pub use options::{OnClash, Options, ReadMode};
+pub use stats::{
+    CompactReport, Damage, ImportReport, OpenReport, Progress, RecoveredTail, Stats, VerifyReport, VerifyStatus,
+};
 pub use store::{Key, ListStore, LogStore, TokenStore, Tokens};
 pub use token::{Extra, Secret, Token, TokenBuilder, TokenView};
 

@@ -91,16 +91,16 @@ pub(crate) fn fill(token: &Token, row: &TokenView<'_>) -> Token {
 pub(crate) struct Stamp {
     pub(crate) now_ms: u64,
     pub(crate) revision: u64,
-    /// What a new row is called if its token has no id; no row of the store has it.
-    pub(crate) new_id: u64,
 }
 
-/// The row as it is to be stored: merged with the row that it updates, or new, with an id from the counter.
-pub(crate) fn merge(token: &Token, row: Option<&TokenView<'_>>, stamp: Stamp) -> Result<Token, Error> {
+/// The row as it is to be stored: merged with the row that it updates, or new.
+///
+/// `new_id` is what a new row is called if its token has no id; no row of the store has it.
+pub(crate) fn merge(token: &Token, row: Option<&TokenView<'_>>, new_id: u64, stamp: Stamp) -> Result<Token, Error> {
     if row.is_none() && !has_any_token(token) {
         return Err(Error::TooLittle);
     }
-    let new_id = stamp.new_id.to_string();
+    let new_id = new_id.to_string();
     let columns = Column::ALL.map(|column| {
         let stored = row.and_then(|row| row.column(column));
         match column {
@@ -109,14 +109,35 @@ pub(crate) fn merge(token: &Token, row: Option<&TokenView<'_>>, stamp: Stamp) ->
         }
     });
     let stored = row.into_iter().flat_map(TokenView::extra);
-    let mut extra: BTreeMap<_, _> = stored.chain(token.extra()).collect();
+    Ok(stamped(columns, stored.chain(token.extra()).collect(), row, stamp))
+}
+
+/// The row as it is to be stored under this id when it is imported: nothing of a row whose place it takes is left, but
+/// when that was first saved.
+pub(crate) fn replace(token: &Token, id: &str, row: Option<&TokenView<'_>>, stamp: Stamp) -> Result<Token, Error> {
+    if !has_any_token(token) {
+        return Err(Error::TooLittle);
+    }
+    let columns = Column::ALL.map(|column| match column {
+        Column::Id => Some(id),
+        _ => filled(token.column(column)),
+    });
+    Ok(stamped(columns, token.extra().collect(), row, stamp))
+}
+
+fn stamped(
+    columns: [Option<&str>; Column::COUNT],
+    mut extra: BTreeMap<&str, &str>,
+    row: Option<&TokenView<'_>>,
+    stamp: Stamp,
+) -> Token {
     extra.retain(|_, value| !value.is_empty());
-    let mut merged = token::assemble(columns, &extra);
+    let mut token = token::assemble(columns, &extra);
     let before = row.map(TokenView::layout);
     let created_ms = before.map_or(stamp.now_ms, |layout| layout.created_ms);
     let updated_ms = before.map_or(stamp.now_ms, |layout| layout.updated_ms.max(stamp.now_ms)); // a clock may step back
-    merged.stamp(created_ms, updated_ms, stamp.revision);
-    Ok(merged)
+    token.stamp(created_ms, updated_ms, stamp.revision);
+    token
 }
 
 /// The id counter after a row with this id: only `[1-9][0-9]{0,17}` moves it, so that no id can exhaust it.

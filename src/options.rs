@@ -1,12 +1,15 @@
 //! How a store is opened.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine;
 use crate::error::Result;
+use crate::inspect::{AdoptReport, FrameInfo, SalvageReport};
+use crate::progress::Listener;
 use crate::stats::{Progress, VerifyReport};
 use crate::storage::Storage;
 use crate::storage::disk::Disk;
@@ -22,6 +25,21 @@ pub enum ReadMode {
     Map,
     /// By reading into memory of our own. A shortened log or a failing device is an error.
     Copy,
+}
+
+/// What [`LogStore::import`] does with a row whose id a row of the store already has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnClash {
+    /// Imports nothing at all: [`IdTaken`](crate::Error::IdTaken).
+    #[default]
+    Refuse,
+    /// The store's row stays as it is.
+    Keep,
+    /// The imported row takes its place, and nothing of the old one is left.
+    Replace,
+    /// Both stay; the imported row gets the next free number.
+    Renumber,
 }
 
 /// Options for opening a store.
@@ -42,14 +60,19 @@ pub struct Options {
     pub(crate) read_mode: ReadMode,
     pub(crate) create: bool,
     pub(crate) lock_timeout: Duration,
-    pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    pub(crate) progress: Listener,
 }
 
 impl Options {
     /// The options of [`LogStore::open`]: mapped reads, made if missing.
     #[must_use]
     pub fn new() -> Self {
-        Self { read_mode: ReadMode::Map, create: true, lock_timeout: Duration::from_secs(10), progress: None }
+        Self {
+            read_mode: ReadMode::Map,
+            create: true,
+            lock_timeout: Duration::from_secs(10),
+            progress: Listener::default(),
+        }
     }
 
     /// How finds read the log.
@@ -81,10 +104,12 @@ impl Options {
         self
     }
 
-    /// Is called now and then while the log is read, on the opening thread.
+    /// Is called now and then during long work, on the thread that does it: opening, verifying, dumping, salvaging,
+    /// adopting, and `compact`, `backup`, `import` and `verify` of the handle. It may find, but not write: some of that
+    /// work keeps other writers out.
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.progress = Some(Arc::new(progress));
+        self.progress = Listener::new(progress);
         self
     }
 
@@ -103,7 +128,63 @@ impl Options {
     /// # Errors
     /// `NotAStore`, `Unsupported` or `Insecure` for what is found there. Damage is no error here.
     pub fn verify(&self, path: impl AsRef<Path>) -> Result<VerifyReport> {
-        engine::verify::verify_path(&Disk, path.as_ref())
+        engine::verify::verify_path(self, &Disk, path.as_ref())
+    }
+
+    /// Hands every readable frame of the store in the directory `path` to `f`, oldest first, until `f` breaks; behind
+    /// damage as well. Returns what [`verify`](Self::verify) does. Takes no lock and writes nothing.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("tokens");
+    /// use std::ops::ControlFlow;
+    /// use tokcask::{LogStore, Options, Token, TokenStore};
+    ///
+    /// let store = LogStore::open(&path)?;
+    /// store.save_token(&Token::builder().access_token("fake").build())?;
+    /// let mut ids = Vec::new();
+    /// Options::new().dump(&path, |frame| {
+    ///     ids.extend(frame.operations.iter().filter_map(|operation| operation.id.map(str::to_owned)));
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(ids, ["1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn dump(
+        &self,
+        path: impl AsRef<Path>,
+        f: impl FnMut(&FrameInfo<'_>) -> ControlFlow<()>,
+    ) -> Result<VerifyReport> {
+        engine::dump::dump(self, &Disk, path.as_ref(), f)
+    }
+
+    /// Writes every row that can still be read in the store at `from`, however damaged, into a new store at `to`: a
+    /// missing or empty directory. What is at `from` is read and never changed.
+    ///
+    /// Ids, order, times and revisions stay; counters go on above everything that `from` can have given. What a crash
+    /// left behind the last acknowledged operation is left out, as an open would cut it. The report says what is lost,
+    /// and which rows may be older than they were.
+    ///
+    /// # Errors
+    /// `NotAStore` if there is nothing at `from`, or something at `to`; `Corrupt` if no copy of the file header can be
+    /// read, without which no row can be told from garbage; `NoSpace` or `Io` for `to`, where nothing is left then.
+    pub fn salvage(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageReport> {
+        engine::salvage::salvage(self, &Disk, from.as_ref(), to.as_ref())
+    }
+
+    /// Accepts the log in the directory `path` as the store's, where opening says [`Copied`](crate::Error::Copied): an
+    /// older log was put back, and what it lacks is to be lost.
+    ///
+    /// Counters go on above everything that the lost part gave, as far as the lock file knows. A store that opens is
+    /// left as it is. Until this returns the store is `Copied` still.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open). A log that is damaged stays `Corrupt`, and one that is gone `Copied`.
+    pub fn adopt(&self, path: impl AsRef<Path>) -> Result<AdoptReport> {
+        engine::adopt::adopt(self, Arc::new(Disk), path.as_ref())
     }
 
     pub(crate) fn open_on(&self, storage: Arc<dyn Storage>, path: &Path) -> Result<LogStore> {

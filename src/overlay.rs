@@ -13,7 +13,7 @@ use crate::matching::Selector;
 use crate::token::{Column, Token};
 
 /// Order of a row: base rows by their number, new rows after all of them.
-type Row = u64;
+pub(crate) type Row = u64;
 
 /// A base index and what is to happen to it.
 pub(crate) struct Overlay<'a> {
@@ -85,8 +85,8 @@ impl<'a> Overlay<'a> {
         base + added == removed
     }
 
-    /// The row reads so from now on; a new one if `row` is `None`.
-    pub(crate) fn put(&mut self, row: Option<Row>, token: Token) {
+    /// The row reads so from now on; a new one if `row` is `None`. Returns which row it is.
+    pub(crate) fn put(&mut self, row: Option<Row>, token: Token) -> Row {
         let row = row.unwrap_or_else(|| {
             self.next_row += 1;
             self.next_row - 1
@@ -99,6 +99,7 @@ impl<'a> Overlay<'a> {
             }
         }
         self.changed.insert(row, Some(token));
+        row
     }
 
     /// The row is gone from now on.

@@ -85,6 +85,16 @@ pub struct Stats {
     pub index_bytes: u64,
 }
 
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// Rows that were added or replaced.
+    pub imported: u64,
+    /// Rows whose id was taken, whatever was done about it.
+    pub clashes: u64,
+}
+
 /// What a compaction did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

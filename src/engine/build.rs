@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{LOG, LOG_NEW};
 use crate::error::{Error, Result};
+use crate::format::COUNTER_MAX;
 use crate::format::frame::{FrameBuilder, Kind, Link};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::operation::Operation;
@@ -42,6 +43,12 @@ pub(crate) struct NewLog<'a> {
 impl Counters {
     /// Of a store that has given none.
     pub(crate) const FIRST: Self = Self { next_id: 1, next_revision: 1 };
+
+    /// These were given already, too.
+    pub(crate) fn raise(&mut self, next_id: u64, next_revision: u64) {
+        self.next_id = self.next_id.max(next_id).min(COUNTER_MAX);
+        self.next_revision = self.next_revision.max(next_revision).min(COUNTER_MAX);
+    }
 }
 
 impl<'a> NewLog<'a> {

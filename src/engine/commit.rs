@@ -5,73 +5,46 @@
 use std::io;
 use std::sync::Arc;
 
+use parking_lot::MutexGuard;
+
 use super::lock_file::State;
+use super::plan::{Outcome, Plan, Planned, Request};
 use super::{Engine, Writer};
 use crate::error::{Error, Result};
 use crate::format::frame::Kind;
-use crate::format::operation::Operation;
-use crate::format::record;
 use crate::format::slot::Slot;
 use crate::index::Index;
 use crate::log::append::{AppendError, FrameHead, Room, refused};
 use crate::log::{Location, append};
-use crate::matching::{self, Stamp};
 use crate::overlay::Overlay;
-use crate::token::Token;
 use crate::trace;
-
-/// What a caller asks for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Request<'a> {
-    /// Save, if the row is at this revision (0: if there is none).
-    Save(&'a Token, Option<u64>),
-    /// Delete the row with this id.
-    Delete(&'a str),
-    /// Delete all rows.
-    Clear,
-}
-
-/// What became of a request.
-#[derive(Clone, Debug)]
-pub(crate) enum Outcome {
-    /// The row as stored.
-    Saved(Token),
-    /// Whether there was something to delete.
-    Deleted(bool),
-}
-
-enum Planned {
-    Put(Token),
-    Delete(String),
-    Clear,
-}
-
-/// Operations that are to become a frame, and the counters after them.
-struct Plan {
-    operations: Vec<Planned>,
-    outcomes: Vec<Outcome>,
-    next_id: u64,
-    next_revision: u64,
-    now_ms: u64,
-    /// Whether a later request may want to see what this one does.
-    more_follow: bool,
-}
 
 impl Engine {
     /// Does all of the requests, in order, or none. Durable and visible when it returns.
     pub(crate) fn commit(&self, requests: &[Request<'_>]) -> Result<Vec<Outcome>> {
-        let mut writer = self.writer()?;
+        let mut writer = self.trusted_writer()?;
+        let plan = self.plan(&writer, requests)?;
+        self.carry_out(&mut writer, plan)
+    }
+
+    /// The writer, if what it appends can be trusted.
+    pub(super) fn trusted_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer()?;
         if writer.poisoned {
             return Err(Error::Poisoned { path: self.log_path.clone() });
         }
         self.heal(&writer)?;
-        let plan = self.plan(&writer, requests)?;
+        Ok(writer)
+    }
+
+    /// Makes the plan durable, in one frame, and shows it.
+    pub(super) fn carry_out(&self, writer: &mut Writer, plan: Plan) -> Result<Vec<Outcome>> {
         if plan.operations.is_empty() {
             return Ok(plan.outcomes);
         }
         // Until this has ended well, a panic leaves a writer that nobody may trust.
         writer.poisoned = true;
-        let written = self.write(&mut writer, plan);
+        let written = self.write(writer, plan);
         writer.poisoned = matches!(written, Err((_, Trust::Lost)));
         if writer.poisoned {
             writer.lock_file.set_sync_failed(true);
@@ -84,15 +57,7 @@ impl Engine {
         let shared = self.shared()?;
         shared.index.check_room(requests.len())?;
         let mut overlay = Overlay::new(&shared.index, &shared.source);
-        let link = writer.appender.link();
-        let mut plan = Plan {
-            operations: Vec::with_capacity(requests.len()),
-            outcomes: Vec::with_capacity(requests.len()),
-            next_id: link.next_id,
-            next_revision: link.next_revision,
-            now_ms: self.storage.now_ms(),
-            more_follow: requests.len() > 1,
-        };
+        let mut plan = Plan::new(writer, requests.len(), self.storage.now_ms());
         for request in requests {
             let outcome = match request {
                 Request::Save(token, expected) => plan.save(&mut overlay, token, *expected)?,
@@ -161,78 +126,6 @@ impl Engine {
             }
             Ok(())
         })
-    }
-}
-
-impl Plan {
-    fn save(&mut self, overlay: &mut Overlay<'_>, token: &Token, expected: Option<u64>) -> Result<Outcome> {
-        record::check_limits(&token.view()).map_err(refused)?;
-        let selector = matching::selector_for_save(token)?;
-        let row = overlay.select(selector)?;
-        let found = row.as_ref().and_then(|(_, before)| before.revision());
-        if let Some(expected) = expected.filter(|expected| *expected != found.unwrap_or(0)) {
-            return Err(Error::Conflict { expected, found });
-        }
-        let mut new_id = self.next_id;
-        // The counter leaves out ids of 19 digits and more that a caller chose.
-        while row.is_none() && token.id().is_none() && overlay.has_id(&new_id.to_string())? {
-            new_id += 1;
-        }
-        let stamp = Stamp { now_ms: self.now_ms, revision: self.next_revision, new_id };
-        let before = row.as_ref().map(|(_, before)| before.view());
-        let merged = matching::merge(token, before.as_ref(), stamp)?;
-        record::check_limits(&merged.view()).map_err(refused)?;
-        overlay.check_keys(row.as_ref().map(|(_, before)| before), &merged)?;
-        self.next_revision += 1;
-        self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
-        if row.is_none() && token.id().is_none() {
-            self.next_id = self.next_id.max(new_id + 1);
-        }
-        if self.more_follow {
-            overlay.put(row.map(|(row, _)| row), merged.clone());
-        }
-        self.operations.push(Planned::Put(merged.clone()));
-        Ok(Outcome::Saved(merged))
-    }
-
-    fn delete(&mut self, overlay: &mut Overlay<'_>, id: &str) -> Result<Outcome> {
-        let selector = matching::selector_for_delete(id);
-        let Some((row, _)) = overlay.select(selector)? else { return Ok(Outcome::Deleted(false)) };
-        overlay.delete(row);
-        self.next_revision += 1;
-        self.operations.push(Planned::Delete(id.to_owned()));
-        Ok(Outcome::Deleted(true))
-    }
-
-    fn clear(&mut self, overlay: &mut Overlay<'_>) -> Outcome {
-        if overlay.is_empty() {
-            return Outcome::Deleted(false);
-        }
-        overlay.clear();
-        self.next_revision += 1;
-        self.operations.push(Planned::Clear);
-        Outcome::Deleted(true)
-    }
-}
-
-impl Planned {
-    fn with_operation<R>(&self, f: impl FnOnce(&Operation<'_>) -> R) -> R {
-        match self {
-            Self::Put(token) => f(&Operation::Put(token.view())),
-            Self::Delete(id) => f(&Operation::Delete(id)),
-            Self::Clear => f(&Operation::Clear),
-        }
-    }
-
-    /// So that the frame is built without growing, which would leave copies of secrets behind.
-    fn len_max(&self) -> u64 {
-        const AROUND: u64 = 32;
-        AROUND
-            + match self {
-                Self::Put(token) => record::encoded_len(&token.view()),
-                Self::Delete(id) => id.len() as u64,
-                Self::Clear => 0,
-            }
     }
 }
 

@@ -1,8 +1,10 @@
-//! Compaction: exactly the present rows, in a new file, under the old name.
+//! Compaction: exactly the present rows, in a new file, under the old name. An import that is too long for one frame
+//! goes the same way.
 //!
 //! Ids, revisions, order and counters survive; dead records, and with them deleted secrets, do not. The copy is read
 //! back and compared before it takes the name. Also the way out after a failed sync, for a new file has no such past.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::build::{Counters, NewLog};
@@ -16,8 +18,9 @@ use crate::index::Index;
 use crate::log::Location;
 use crate::log::scan::Scanner;
 use crate::log::source::Source;
+use crate::overlay::Row;
 use crate::stats::CompactReport;
-use crate::token::{Column, TokenView};
+use crate::token::{Column, Token, TokenView};
 use crate::trace;
 
 /// Bytes that a compaction would save, but for the frames around them.
@@ -34,13 +37,46 @@ struct Built<'a> {
     source: Source,
 }
 
+/// What a new generation is to be.
+pub(super) struct Rewrite<'a> {
+    pub(super) generation: u64,
+    pub(super) counters: Counters,
+    /// Rows that read otherwise than they do now, by number; those behind the last one are new.
+    pub(super) changed: BTreeMap<Row, &'a Token>,
+}
+
+impl Rewrite<'_> {
+    /// The present rows, and nothing else.
+    pub(super) fn nothing(writer: &Writer) -> Self {
+        let link = writer.appender.link();
+        Self {
+            generation: writer.header.generation.saturating_add(1),
+            counters: Counters { next_id: link.next_id, next_revision: link.next_revision },
+            changed: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where a row of a new generation comes from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Kept(Location),
+    Given(&'a Token),
+}
+
 impl Engine {
     /// Moves to a new generation. Saves wait for it, finds do not.
     pub(crate) fn compact(&self) -> Result<CompactReport> {
         let mut writer = self.writer()?;
         self.heal(&writer)?;
+        let rewrite = Rewrite::nothing(&writer);
+        self.rewrite(&mut writer, &rewrite)
+    }
+
+    /// Moves to a new generation, with changes: all of them, or nothing happens.
+    pub(super) fn rewrite(&self, writer: &mut Writer, rewrite: &Rewrite<'_>) -> Result<CompactReport> {
         writer.check_current(self)?;
-        let built = self.build(&writer).and_then(|mut built| {
+        let built = self.build(writer, rewrite).and_then(|mut built| {
             // Until the name is durable nobody may trust either file: after a failed sync of the directory the name
             // shows, and is not durable.
             writer.lock_file.set_sync_failed(true);
@@ -57,31 +93,30 @@ impl Engine {
             }
         };
         writer.poisoned = true;
-        let report = self.move_to(&mut writer, built)?;
+        let report = self.move_to(writer, built)?;
         trace::compacted(&self.log_path, &report);
         Ok(report)
     }
 
-    fn build(&self, writer: &Writer) -> Result<Built<'_>> {
+    fn build(&self, writer: &Writer, rewrite: &Rewrite<'_>) -> Result<Built<'_>> {
         let mut salt = [0; 8];
         self.storage.random(&mut salt)?;
         let now_ms = self.storage.now_ms();
-        if writer.header.generation == COUNTER_MAX {
-            return Err(Error::TooLarge { what: "generation", len: COUNTER_MAX, limit: COUNTER_MAX });
+        if rewrite.generation > COUNTER_MAX {
+            return Err(Error::TooLarge { what: "generation", len: rewrite.generation, limit: COUNTER_MAX });
         }
         let header = FileHeader {
-            generation: writer.header.generation + 1,
+            generation: rewrite.generation,
             salt: u64::from_le_bytes(salt),
             created_ms: now_ms,
             ..writer.header.clone()
         };
-        let link = writer.appender.link();
-        let counters = Counters { next_id: link.next_id, next_revision: link.next_revision };
-        let mut log = NewLog::start(self.directory.as_ref(), &header, counters, now_ms)?;
-        let (old, places) = {
+        let mut log = NewLog::start(self.directory.as_ref(), &header, rewrite.counters, now_ms)?;
+        let (old, origins) = {
             let shared = self.shared()?;
-            (shared.source.clone(), shared.index.locations().collect::<Vec<_>>())
+            (shared.source.clone(), origins(&shared.index, &rewrite.changed))
         };
+        let mut meter = self.progress.start(writer.appender.end().saturating_mul(2));
         // Once with `read_at`, where a bad sector is an error; in a map it would be the end of the process.
         let mut scanner = Scanner::new(
             old.file(),
@@ -94,14 +129,19 @@ impl Engine {
             let offset = scanner.position();
             let damaged = |reason| Error::Corrupt { path: self.log_path.clone(), offset, reason };
             scanner.next_frame()?.map_err(damaged)?;
+            meter.step_to(scanner.position());
         }
-        for at in &places {
-            old.read(*at, |row| log.push(row))??;
+        for origin in &origins {
+            match origin {
+                Origin::Kept(at) => old.read(*at, |row| log.push(row))??,
+                Origin::Given(token) => log.push(&token.view())?,
+            }
+            meter.step_to(writer.appender.end() + log.end());
         }
         log.sync()?;
         // As an opener would read it.
         let (index, source) = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode)?;
-        self.compare(&old, &places, &source, &index)?;
+        self.compare(&old, &origins, &source, &index)?;
         log.seal(index.len())?;
         // They may hold what was deleted; the directory's sync comes with the rename.
         tail_file::remove_all(self.directory.as_ref())?;
@@ -111,16 +151,20 @@ impl Engine {
     }
 
     /// Every row of the copy is the row of the original, in the same order, and there is no other.
-    fn compare(&self, old: &Source, places: &[Location], new: &Source, index: &Index) -> Result<()> {
+    fn compare(&self, old: &Source, origins: &[Origin<'_>], new: &Source, index: &Index) -> Result<()> {
         let differs = |offset| {
-            let reason = DecodeError::Invalid { rule: "row of a compaction differs from its original" };
-            Err(Error::Corrupt { path: self.log_path.clone(), offset, reason })
+            let reason = DecodeError::Invalid { rule: "row of a new generation differs from its original" };
+            Err(Error::Corrupt { path: self.directory.path().join(LOG_NEW), offset, reason })
         };
         let mut copies = index.locations();
-        for original in places {
-            let Some(copy) = copies.next() else { return differs(original.offset()) };
-            if !old.read(*original, |before| new.read(copy, |after| same_row(before, after)))?? {
-                return differs(original.offset());
+        for origin in origins {
+            let Some(copy) = copies.next() else { return differs(FRAMES_AT) };
+            let same = match origin {
+                Origin::Kept(at) => old.read(*at, |before| new.read(copy, |after| same_row(before, after)))??,
+                Origin::Given(token) => new.read(copy, |after| same_row(&token.view(), after))?,
+            };
+            if !same {
+                return differs(copy.offset());
             }
         }
         copies.next().map_or(Ok(()), |surplus| differs(surplus.offset()))
@@ -150,6 +194,16 @@ impl Engine {
         writer.poisoned = false;
         Ok(report)
     }
+}
+
+/// The rows of a new generation, oldest first.
+fn origins<'a>(index: &Index, changed: &BTreeMap<Row, &'a Token>) -> Vec<Origin<'a>> {
+    let kept = index.rows().map(|row| match changed.get(&row.into()) {
+        Some(token) => Origin::Given(token),
+        None => Origin::Kept(index.location(row)),
+    });
+    let added = changed.range(Row::from(index.rows_end())..).map(|(_, token)| Origin::Given(token));
+    kept.chain(added).collect()
 }
 
 fn same_row(before: &TokenView<'_>, after: &TokenView<'_>) -> bool {

@@ -1,19 +1,27 @@
-//! What a store does, one verb a file: open, read, commit, compact, back up, verify.
+//! What a store does, one verb a file: open, read, commit, import, compact, back up; and what is done to a store that
+//! nobody has open: verify, dump, salvage, adopt.
 //!
 //! Finds look at [`Shared`] under a sharded read lock, which is held for the look-up alone. Whoever writes holds the
 //! writer's mutex from planning to acknowledgement, and [`Shared`] exclusively only to show what is durable.
 
+pub(crate) mod adopt;
 pub(crate) mod backup;
 mod build;
 pub(crate) mod commit;
 pub(crate) mod compact;
+pub(crate) mod dump;
+mod fresh;
+pub(crate) mod import;
 mod lock_file;
 mod locks;
+mod look;
 pub(crate) mod open;
+pub(crate) mod plan;
 pub(crate) mod read;
 mod recover;
 mod redo;
 mod replay;
+pub(crate) mod salvage;
 mod tail_file;
 pub(crate) mod verify;
 
@@ -32,6 +40,7 @@ use crate::index::Index;
 use crate::log::append::Appender;
 use crate::log::source::Source;
 use crate::options::ReadMode;
+use crate::progress::Listener;
 use crate::stats::{OpenReport, Stats};
 use crate::storage::{Directory, Storage};
 
@@ -44,6 +53,7 @@ pub(crate) struct Engine {
     storage: Arc<dyn Storage>,
     directory: Arc<dyn Directory>,
     read_mode: ReadMode,
+    progress: Listener,
     log_path: PathBuf,
     report: OpenReport,
     shared: ShardedLock<Shared>,

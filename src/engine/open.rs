@@ -13,13 +13,38 @@ use super::recover::{Recovery, read_header};
 use super::{Engine, LOCK, LOG, LOG_NEW, Shared, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::FileHeader;
+use crate::format::slot::Slot;
 use crate::options::Options;
 use crate::stats::OpenReport;
 use crate::storage::{Directory, Storage};
 use crate::trace;
 
+/// Which logs an open takes for the store's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accept {
+    /// The one that the lock file knows.
+    KnownLog,
+    /// Also an older one, or another store's. Its slots are left as they are.
+    AnyLog,
+}
+
+/// What the lock file has against a log that was accepted all the same.
+pub(super) struct Contradiction {
+    pub(super) reason: &'static str,
+    pub(super) slots: Vec<Slot>,
+}
+
 /// Opens the store at `path`, alone.
 pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<Engine> {
+    open_log(options, storage, path, Accept::KnownLog).map(|(engine, _)| engine)
+}
+
+pub(super) fn open_log(
+    options: &Options,
+    storage: Arc<dyn Storage>,
+    path: &Path,
+    accept: Accept,
+) -> Result<(Engine, Option<Contradiction>)> {
     let directory = open_directory(options, storage.as_ref(), path)?;
     let log_path = path.join(LOG);
     refuse_foreign(directory.as_ref())?;
@@ -55,6 +80,7 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
     log_lock.check_current(directory.as_ref())?;
     let recovery = Recovery {
         options,
+        accept,
         storage: storage.as_ref(),
         directory: directory.as_ref(),
         lock_file: &lock_file,
@@ -75,7 +101,7 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
     };
     let distrusted = writer.lock_file.sync_failed() || recovered.distrusted;
     writer.lock_file.initialise(&writer.state());
-    if !distrusted {
+    if !distrusted && recovered.contradiction.is_none() {
         // The name of a file whose directory's sync failed may go; a slot must not speak of it.
         writer.lock_file.write_slot(&writer.slot());
     }
@@ -88,6 +114,7 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
         storage,
         directory,
         read_mode: options.read_mode,
+        progress: options.progress.clone(),
         log_path,
         report,
         shared: ShardedLock::new(shared),
@@ -98,7 +125,7 @@ pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) ->
         // finds work and writes stay refused.
         engine.report.moved_after_failed_sync = engine.compact().is_ok();
     }
-    Ok(engine)
+    Ok((engine, recovered.contradiction))
 }
 
 /// What is no store, or one of a later version, is left as it is: nothing is made beside it.

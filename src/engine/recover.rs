@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::lock_file::LockFile;
+use super::open::{Accept, Contradiction};
 use super::replay::replay;
 use super::{redo, tail_file};
 use crate::error::{DecodeError, Error, Result};
@@ -20,7 +21,7 @@ use crate::log::scan::Scanner;
 use crate::log::source::Source;
 use crate::log::tail::{self, Tail};
 use crate::options::Options;
-use crate::stats::{OpenReport, Progress, RecoveredTail};
+use crate::stats::{OpenReport, RecoveredTail};
 use crate::storage::{Directory, File, Storage};
 
 /// A log that may be used, and what is in it.
@@ -31,11 +32,14 @@ pub(super) struct Recovered {
     pub(super) source: Source,
     /// The end may be in memory only, and there was no room to make sure of it.
     pub(super) distrusted: bool,
+    /// What the lock file says against this log, if that was not to count.
+    pub(super) contradiction: Option<Contradiction>,
 }
 
 /// A log file and what stands around it.
 pub(super) struct Recovery<'a> {
     pub(super) options: &'a Options,
+    pub(super) accept: Accept,
     pub(super) storage: &'a dyn Storage,
     pub(super) directory: &'a dyn Directory,
     pub(super) lock_file: &'a LockFile,
@@ -50,9 +54,16 @@ impl Recovery<'_> {
         // Nothing is believed that only memory holds.
         self.file.sync().map_err(|error| self.io("sync", error))?;
         self.directory.sync()?;
-        let slots: Vec<Slot> = self.lock_file.slots().collect();
-        let found = read_known_header(self.file.as_ref(), self.path, file_len, &slots)?;
+        let mut slots: Vec<Slot> = self.lock_file.slots().collect();
+        let found = match self.accept {
+            Accept::KnownLog => read_known_header(self.file.as_ref(), self.path, file_len, &slots)?,
+            Accept::AnyLog => read_header_beside(self.file.as_ref(), self.path, file_len, &slots)?,
+        };
         let FoundHeader { header, crc, damaged_copy } = found;
+        let contradiction = contradiction(&header, &slots, file_len).map(|reason| {
+            // If one of them speaks of another log, the other one may as well.
+            Contradiction { reason, slots: std::mem::take(&mut slots) }
+        });
         header.check_writable().map_err(|reason| Error::Unsupported { path: self.path.into(), reason })?;
         report.header_copy_damaged = damaged_copy.is_some();
         redo::finish(self.directory, self.file.as_ref(), self.path, file_len, &header)?;
@@ -77,7 +88,7 @@ impl Recovery<'_> {
         if tail.end > end && !distrusted {
             report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
         }
-        Ok(Recovered { header, appender, index, source, distrusted })
+        Ok(Recovered { header, appender, index, source, distrusted, contradiction })
     }
 
     fn replay(
@@ -87,16 +98,11 @@ impl Recovery<'_> {
         file_len: u64,
         report: &mut OpenReport,
     ) -> Result<(Index, DecodeError)> {
-        const PROGRESS_EVERY: u64 = 4 << 20;
-        let mut told = 0;
+        let mut meter = self.options.progress.start(file_len);
         replay(scanner, source, |frame| {
             report.frames += 1;
             report.operations += frame.operations.len() as u64;
-            let end = frame.offset + frame.header.frame_len();
-            if let Some(progress) = self.options.progress.as_ref().filter(|_| end >= told + PROGRESS_EVERY) {
-                told = end;
-                progress(Progress::new(end, file_len, report.frames));
-            }
+            meter.step_to(frame.offset + frame.header.frame_len());
         })
     }
 
@@ -152,27 +158,39 @@ pub(super) struct FoundHeader {
 
 /// The header of a log that the slots beside it know.
 pub(super) fn read_known_header(file: &dyn File, path: &Path, file_len: u64, slots: &[Slot]) -> Result<FoundHeader> {
-    let copied = |reason| Err(Error::Copied { path: path.into(), reason });
-    let shorter = "it is shorter than what was already durable";
-    let found = match read_header(file, path) {
-        // A lock file that was used says that this was a store.
-        Err(Error::NotAStore { .. }) if !slots.is_empty() && file_len < FRAMES_AT => return copied(shorter),
-        Err(Error::NotAStore { path, .. }) if !slots.is_empty() => {
-            return Err(Error::Corrupt { path, offset: 0, reason: DecodeError::Magic });
-        }
-        found => found?,
-    };
-    if slots.iter().any(|slot| slot.uuid != found.header.uuid) {
-        return copied("it is the log of another store");
+    let found = read_header_beside(file, path, file_len, slots)?;
+    match contradiction(&found.header, slots, file_len) {
+        None => Ok(found),
+        Some(reason) => Err(Error::Copied { path: path.into(), reason }),
     }
-    if slots.iter().any(|slot| slot.generation > found.header.generation) {
-        return copied("it is of an earlier generation");
+}
+
+/// The header of a log beside which slots say that it is one.
+pub(super) fn read_header_beside(file: &dyn File, path: &Path, file_len: u64, slots: &[Slot]) -> Result<FoundHeader> {
+    match read_header(file, path) {
+        // A lock file that was used says that this was a store.
+        Err(Error::NotAStore { path, .. }) if !slots.is_empty() && file_len < FRAMES_AT => {
+            Err(Error::Copied { path, reason: SHORTER })
+        }
+        Err(Error::NotAStore { path, .. }) if !slots.is_empty() => {
+            Err(Error::Corrupt { path, offset: 0, reason: DecodeError::Magic })
+        }
+        found => found,
+    }
+}
+
+const SHORTER: &str = "it is shorter than what was already durable";
+
+/// Why slots speak of another log than the one with this header and length.
+pub(super) fn contradiction(header: &FileHeader, slots: &[Slot], file_len: u64) -> Option<&'static str> {
+    if slots.iter().any(|slot| slot.uuid != header.uuid) {
+        return Some("it is the log of another store");
+    }
+    if slots.iter().any(|slot| slot.generation > header.generation) {
+        return Some("it is of an earlier generation");
     }
     // Slots of earlier generations speak of other files, which a compaction may have made shorter.
-    if proved_end(&found.header, slots) > file_len {
-        return copied(shorter);
-    }
-    Ok(found)
+    (proved_end(header, slots) > file_len).then_some(SHORTER)
 }
 
 /// How far the slots prove this generation durable.

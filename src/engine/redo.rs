@@ -5,14 +5,14 @@
 //! acknowledged, and a power loss may damage whatever it finds being written: so a copy is made durable first, in
 //! `store.redo`, and an opener that finds one writes it back before it reads the log.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, is_full};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::redo;
-use crate::storage::{Directory, File, Identity, Lock, Map, Page};
+use crate::storage::altered::Altered;
+use crate::storage::{Directory, File};
 use crate::wipe::Wiped;
 
 const REDO: &str = "store.redo";
@@ -115,25 +115,10 @@ pub(super) fn with_pending(
     header: &FileHeader,
 ) -> Result<Arc<dyn File>> {
     let log_len = log.file_len().map_err(|error| Error::io("stat", directory.path(), error))?;
-    let pending = pending(directory, directory.open_to_read(REDO)?, log_len, header)?;
-    Ok(pending.map_or(log.clone(), |pending| Arc::new(Redone { log, pending })))
-}
-
-/// A file for reading, with some of its bytes replaced.
-#[derive(Debug)]
-struct Redone {
-    log: Arc<dyn File>,
-    pending: Pending,
-}
-
-impl File for Redone {
-    fn file_len(&self) -> io::Result<u64> {
-        self.log.file_len()
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let read = self.log.read_at(buffer, offset)?;
-        let Pending { offset: from, bytes } = &self.pending;
+    let Some(pending) = pending(directory, directory.open_to_read(REDO)?, log_len, header)? else { return Ok(log) };
+    Ok(Arc::new(Altered::new(log, move |log, buffer, offset| {
+        let read = log.read_at(buffer, offset)?;
+        let Pending { offset: from, bytes } = &pending;
         let to = from + bytes.len() as u64;
         let wanted = offset..offset + buffer.len() as u64;
         let (start, end) = ((*from).max(wanted.start), to.min(wanted.end));
@@ -144,31 +129,7 @@ impl File for Redone {
         let replaced = place(start, offset)..place(end, offset);
         buffer[replaced.clone()].copy_from_slice(&bytes[place(start, *from)..place(end, *from)]);
         Ok(read.max(replaced.end))
-    }
-
-    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn map(&self, _: u64) -> io::Result<Option<Map>> {
-        Ok(None)
-    }
-
-    fn try_lock(&self, byte: u64, lock: Lock) -> io::Result<bool> {
-        self.log.try_lock(byte, lock)
-    }
-
-    fn page(&self, _: usize) -> io::Result<Arc<dyn Page>> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn identity(&self) -> Identity {
-        self.log.identity()
-    }
+    })))
 }
 
 fn save(directory: &dyn Directory, content: &[u8]) -> Result<()> {

@@ -86,6 +86,13 @@ pub enum Error {
     TooLittle,
     /// An id may not be empty.
     EmptyId,
+    /// Rows with these ids are there already, and the import was to be refused then.
+    IdTaken {
+        /// The first of them.
+        id: String,
+        /// How many there are.
+        count: u64,
+    },
     /// The row is not at the revision that the caller compared with.
     Conflict {
         /// The caller's revision.
@@ -143,6 +150,7 @@ pub enum ErrorKind {
     UnknownId,
     TooLittle,
     EmptyId,
+    IdTaken,
     Conflict,
     TooLarge,
     NotAStore,
@@ -167,6 +175,7 @@ impl Error {
             Self::UnknownId { .. } => ErrorKind::UnknownId,
             Self::TooLittle => ErrorKind::TooLittle,
             Self::EmptyId => ErrorKind::EmptyId,
+            Self::IdTaken { .. } => ErrorKind::IdTaken,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::NotAStore { .. } => ErrorKind::NotAStore,
@@ -208,6 +217,10 @@ impl fmt::Display for Error {
             Self::UnknownId { id } => write!(f, "no token has the id {id:?}"),
             Self::TooLittle => f.write_str("a new token needs an access, refresh or grant token"),
             Self::EmptyId => f.write_str("an id may not be empty"),
+            Self::IdTaken { id, count: 1 } => write!(f, "the store has a row with the id {id:?} already"),
+            Self::IdTaken { id, count } => {
+                write!(f, "the store has rows with {count} of these ids already, the first is {id:?}")
+            }
             Self::Conflict { expected, found: Some(found) } => {
                 write!(f, "the row is at revision {found}, not {expected}")
             }

@@ -2,8 +2,10 @@
 //!
 //! FORMAT.md, "Operations". Each carries its own checksum, so that a find checks exactly the record that it returns.
 
+use super::frame::FRAME_HEADER_LEN;
+use super::header::FRAMES_AT;
 use super::input::Input;
-use super::{ALIGN_LEN, DecodeError, RECORD_LEN_MAX, Seed, aligned, record};
+use super::{ALIGN, ALIGN_LEN, DecodeError, FRAME_LEN_MAX, RECORD_LEN_MAX, Seed, aligned, record};
 use crate::token::TokenView;
 
 /// Length of an operation's header, in bytes.
@@ -59,6 +61,23 @@ pub struct Located<'a> {
 #[must_use]
 pub fn operation_len(content_len: u64) -> Option<u64> {
     aligned(content_len.checked_add(OPERATION_HEADER_LEN as u64)?)
+}
+
+/// How long the operation at `offset` would be, header and padding included, if these bytes are its header; `None` if
+/// they cannot be. Cheap: only a checksum tells whether they are.
+#[must_use]
+pub fn plausible_len(offset: u64, header: &[u8]) -> Option<u64> {
+    let mut fields = Input::new(header);
+    // The three bytes behind the kind are zero.
+    let kind = fields.u32().ok()?;
+    let content_len = fields.u32().ok()?;
+    let distance = u64::from(fields.u32().ok()?);
+    let in_a_frame = distance >= FRAME_HEADER_LEN as u64
+        && distance < FRAME_LEN_MAX.into()
+        && distance.is_multiple_of(ALIGN)
+        && offset >= FRAMES_AT.saturating_add(distance);
+    let possible = (PUT.into()..=RECOVERED.into()).contains(&kind) && content_len <= RECORD_LEN_MAX && in_a_frame;
+    if possible { operation_len(content_len.into()) } else { None }
 }
 
 /// Reads the operation that starts at `offset`, the first of `bytes`.

@@ -58,6 +58,20 @@ impl IndexBuilder {
         Ok(())
     }
 
+    /// The same for a log of which parts are missing: what a seal counts is not looked at.
+    ///
+    /// # Errors
+    /// A record in the way that cannot be read.
+    pub(crate) fn apply_readable(&mut self, source: &Source, operations: &[Located<'_>]) -> Result<()> {
+        let mut changes = operations.iter().filter(|located| !matches!(located.operation, Operation::Sealed { .. }));
+        changes.try_for_each(|located| self.apply(source, std::slice::from_ref(located)))
+    }
+
+    /// Places of the rows so far, oldest row first.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = Location> {
+        self.index.locations()
+    }
+
     fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>) -> Result<()> {
         let index = &mut self.index;
         let id = view.id().expect("a record has an id");

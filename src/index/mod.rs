@@ -67,6 +67,11 @@ impl Index {
         self.rows.iter().copied().filter(|at| *at != Location::NONE)
     }
 
+    /// Numbers of all rows, oldest row first.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = u32> {
+        (0_u32..).zip(&self.rows).filter(|(_, at)| **at != Location::NONE).map(|(row, _)| row)
+    }
+
     pub(crate) fn location(&self, row: u32) -> Location {
         self.rows.get(row as usize).copied().unwrap_or(Location::NONE)
     }

@@ -1,11 +1,12 @@
 //! The log as a sequence of frames in one file: reading it through, reading one record, appending to it.
 //!
-//! One scanner serves opening, verifying, compaction and backup.
+//! One scanner serves opening, verifying, dumping, salvaging, compaction and backup.
 
 pub(crate) mod append;
 pub(crate) mod scan;
 pub(crate) mod source;
 pub(crate) mod tail;
+pub(crate) mod walk;
 
 use crate::format::ALIGN;
 

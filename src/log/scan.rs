@@ -40,7 +40,7 @@ pub(crate) struct Frame<'a> {
 impl<'a> Scanner<'a> {
     /// Starts at the first frame; `end` is the first byte that does not count.
     pub(crate) fn new(file: &'a dyn File, path: &Path, seed: Seed, file_header_crc: u32, end: u64) -> Self {
-        let window = Window { file, path: path.to_owned(), end, start: 0, bytes: Wiped::default() };
+        let window = Window::new(file, path, end);
         Self { window, seed, at: FRAMES_AT, link: Link::first(file_header_crc), last: None, resumed: false }
     }
 
@@ -97,7 +97,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// A part of the file in memory.
-struct Window<'a> {
+pub(crate) struct Window<'a> {
     file: &'a dyn File,
     path: PathBuf,
     end: u64,
@@ -105,9 +105,14 @@ struct Window<'a> {
     bytes: Wiped,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    /// `end` is the first byte that does not count.
+    pub(crate) fn new(file: &'a dyn File, path: &Path, end: u64) -> Self {
+        Self { file, path: path.to_owned(), end, start: 0, bytes: Wiped::default() }
+    }
+
     /// These bytes, if the file has them all.
-    fn get(&mut self, offset: u64, len: u64) -> Result<std::result::Result<&[u8], DecodeError>> {
+    pub(crate) fn get(&mut self, offset: u64, len: u64) -> Result<std::result::Result<&[u8], DecodeError>> {
         let available = self.end.saturating_sub(offset);
         if len > available {
             return Ok(Err(DecodeError::Truncated { needed: len, available }));

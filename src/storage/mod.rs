@@ -12,6 +12,7 @@
     allow(unreachable_pub, dead_code, reason = "public to the tests and fuzz targets through the `internals` feature")
 )]
 
+pub(crate) mod altered;
 pub mod disk;
 mod file;
 mod lock;

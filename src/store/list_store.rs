@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::format::record;
 use crate::log::append::refused;
 use crate::matching::{self, Selector, Stamp};
+use crate::options::OnClash;
+use crate::stats::ImportReport;
 use crate::token::{Column, Token};
 
 /// A token store that is a list in memory, and nothing more. Answers exactly as [`LogStore`](super::LogStore) does.
@@ -70,6 +72,18 @@ impl ListStore {
     /// `Conflict`, and those of `save_token`.
     pub fn compare_and_save(&self, token: &Token, revision: u64) -> Result<Token> {
         self.list.lock().save(token, Some(revision))
+    }
+
+    /// See [`LogStore::import`](super::LogStore::import).
+    ///
+    /// # Errors
+    /// The same; then nothing was imported.
+    pub fn import(&self, tokens: &[Token], on_clash: OnClash) -> Result<ImportReport> {
+        let mut list = self.list.lock();
+        let mut changed = list.clone();
+        let report = changed.import(tokens, on_clash)?;
+        *list = changed;
+        Ok(report)
     }
 
     /// See [`LogStore::delete`](super::LogStore::delete).
@@ -139,15 +153,9 @@ impl List {
         if let Some(expected) = expected.filter(|expected| *expected != found.unwrap_or(0)) {
             return Err(Error::Conflict { expected, found });
         }
-        let mut new_id = self.next_id;
-        while self.row(Selector::Column(Column::Id, &new_id.to_string())).is_some() {
-            new_id += 1;
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let stamp = Stamp { now_ms, revision: self.next_revision, new_id };
+        let new_id = self.free_id();
         let before = row.map(|row| self.rows[row].view());
-        let merged = matching::merge(token, before.as_ref(), stamp)?;
+        let merged = matching::merge(token, before.as_ref(), new_id, self.stamp())?;
         record::check_limits(&merged.view()).map_err(refused)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
@@ -160,6 +168,54 @@ impl List {
             self.rows.push(merged.clone());
         }
         Ok(merged)
+    }
+}
+
+impl List {
+    fn free_id(&self) -> u64 {
+        let taken = |id: u64| self.row(Selector::Column(Column::Id, &id.to_string())).is_some();
+        (self.next_id..=u64::MAX).find(|id| !taken(*id)).expect("fewer rows than numbers")
+    }
+
+    fn stamp(&self) -> Stamp {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Stamp { now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), revision: self.next_revision }
+    }
+
+    fn import(&mut self, tokens: &[Token], on_clash: OnClash) -> Result<ImportReport> {
+        let mut report = ImportReport::default();
+        let mut first_clash = None;
+        for id in tokens.iter().filter_map(Token::id) {
+            self.next_id = matching::next_id_after(id, self.next_id);
+        }
+        for token in tokens {
+            token.check_limits()?;
+            let row = token.id().and_then(|id| self.row(Selector::Column(Column::Id, id)));
+            if row.is_some() {
+                report.clashes += 1;
+                first_clash = first_clash.or(token.id());
+            }
+            let id = match (row, on_clash) {
+                (Some(_), OnClash::Refuse | OnClash::Keep) => continue,
+                (Some(_), OnClash::Renumber) => None,
+                _ => token.id(),
+            };
+            let row = row.filter(|_| on_clash == OnClash::Replace);
+            let free_id = self.free_id();
+            let before = row.map(|row| self.rows[row].view());
+            let placed = matching::replace(token, id.unwrap_or(&free_id.to_string()), before.as_ref(), self.stamp())?;
+            self.next_revision += 1;
+            self.next_id = id.map_or(free_id + 1, |id| matching::next_id_after(id, self.next_id));
+            match row {
+                Some(row) => self.rows[row] = placed,
+                None => self.rows.push(placed),
+            }
+            report.imported += 1;
+        }
+        match first_clash {
+            Some(id) if on_clash == OnClash::Refuse => Err(Error::IdTaken { id: id.to_owned(), count: report.clashes }),
+            _ => Ok(report),
+        }
     }
 }
 

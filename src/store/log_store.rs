@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use super::{Key, TokenStore};
 use crate::engine::Engine;
-use crate::engine::commit::{Outcome, Request};
+use crate::engine::plan::{Outcome, Request};
 use crate::engine::read::Rows;
 use crate::error::{Error, Result};
-use crate::options::Options;
-use crate::stats::{CompactReport, OpenReport, Stats, VerifyReport};
+use crate::options::{OnClash, Options};
+use crate::stats::{CompactReport, ImportReport, OpenReport, Stats, VerifyReport};
 use crate::token::{Token, TokenView};
 
 /// A durable token store in a directory.
@@ -101,6 +101,36 @@ impl LogStore {
     pub fn save_tokens(&self, tokens: &[Token]) -> Result<Vec<Token>> {
         let requests: Vec<_> = tokens.iter().map(|token| Request::Save(token, None)).collect();
         Ok(self.engine.commit(&requests)?.into_iter().map(saved).collect())
+    }
+
+    /// Puts rows of another store in, in this order, as they are: by id and unmerged. All of them or none, however many.
+    ///
+    /// A row whose id is free becomes a new row with that id, whatever other keys it shares with other rows; a find by such
+    /// a key goes on finding the oldest of them. A row without an id gets the next number that no row of the store or of
+    /// `tokens` has. What becomes of a row whose id is taken, by a row of the store or an earlier one of `tokens`, is
+    /// `on_clash`. Empty strings count as absent, and times and revisions are the store's, as on a save.
+    ///
+    /// Durable and visible when it returns. What is longer than 64 MiB makes the store move to a new file, as
+    /// [`compact`](Self::compact) does, and needs room for it.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = tokcask::LogStore::open(dir.path().join("tokens"))?;
+    /// use tokcask::{ErrorKind, OnClash, Token};
+    ///
+    /// let rows = [Token::builder().id("7").refresh_token("fake").build(), Token::builder().access_token("fake").build()];
+    /// assert_eq!(store.import(&rows, OnClash::Refuse)?.imported, 2);
+    /// assert_eq!(store.import(&rows, OnClash::Refuse).unwrap_err().kind(), ErrorKind::IdTaken);
+    /// let again = store.import(&rows[..1], OnClash::Keep)?;
+    /// assert_eq!((again.imported, again.clashes), (0, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `IdTaken` if an id is, and `on_clash` refuses that; those of [`Token::check_limits`]; `TooLittle` for a row
+    /// without an access, refresh or grant token.
+    pub fn import(&self, tokens: &[Token], on_clash: OnClash) -> Result<ImportReport> {
+        self.engine.import(tokens, on_clash)
     }
 
     /// Saves the token if the row that it means is still at `revision`; 0 stands for "there is no such row".

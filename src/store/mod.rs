@@ -6,7 +6,9 @@ mod log_store;
 pub use list_store::ListStore;
 pub use log_store::{LogStore, Tokens};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::format::record;
+use crate::log::append::refused;
 use crate::token::{Column, Token};
 
 /// The six operations that the Zoho SDKs ask of a token store, for code that works with any.
@@ -89,5 +91,20 @@ impl std::fmt::Debug for Key<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (column, value) = self.parts();
         if column.is_secret() { write!(f, "{column:?}(redacted)") } else { write!(f, "{column:?}({value:?})") }
+    }
+}
+
+impl Token {
+    /// Whether a store can hold this token: keys are at most 64 KiB long, all of it is at most 1 MiB, an id is not empty.
+    ///
+    /// Every save asks this by itself; asked beforehand, it tells which of many rows it is.
+    ///
+    /// # Errors
+    /// `TooLarge`, which names the column; `EmptyId`.
+    pub fn check_limits(&self) -> Result<()> {
+        if self.id() == Some("") {
+            return Err(Error::EmptyId);
+        }
+        record::check_limits(&self.view()).map_err(refused)
     }
 }

@@ -1,0 +1,53 @@
+//! Accepting a log that the lock file does not know: somebody put an older one back, and means it.
+//!
+//! Ends in a new generation above every slot, with counters above theirs, and both slots say so. Until then nothing that
+//! the slots say is changed, so that a crash leaves a store that is still to be adopted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Engine;
+use super::compact::Rewrite;
+use super::open::{Accept, open_log};
+use crate::error::Result;
+use crate::format::slot::Slot;
+use crate::inspect::AdoptReport;
+use crate::options::Options;
+use crate::storage::Storage;
+
+/// Adopts the log at `path`, if that is needed.
+pub(crate) fn adopt(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<AdoptReport> {
+    let options = options.clone().create(false);
+    let (engine, contradiction) = open_log(&options, storage, path, Accept::AnyLog)?;
+    if let Some(contradiction) = &contradiction {
+        engine.take_over(&contradiction.slots)?;
+    }
+    let stats = engine.stats()?;
+    let report = AdoptReport {
+        reason: contradiction.map(|contradiction| contradiction.reason),
+        tokens: stats.tokens,
+        generation: stats.generation,
+        recovered: engine.report().recovered.clone(),
+    };
+    engine.close()?;
+    Ok(report)
+}
+
+impl Engine {
+    /// Goes on above everything that these slots speak of.
+    fn take_over(&self, slots: &[Slot]) -> Result<()> {
+        let mut writer = self.writer()?;
+        let mut rewrite = Rewrite::nothing(&writer);
+        for slot in slots.iter().filter(|slot| slot.uuid == writer.header.uuid) {
+            rewrite.generation = rewrite.generation.max(slot.generation.saturating_add(1));
+            rewrite.counters.raise(slot.next_id, slot.next_revision);
+        }
+        self.rewrite(&mut writer, &rewrite)?;
+        // CRASH: the new generation is above the slots of this store, which mean nothing from then on; those of another
+        // store still say that this log is to be adopted.
+        writer.lock_file.sync()?;
+        let slot = writer.slot();
+        writer.lock_file.write_slot(&slot);
+        writer.lock_file.sync()
+    }
+}

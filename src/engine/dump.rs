@@ -1,0 +1,82 @@
+//! Listing what a log holds, frame by frame, in two passes: the first finds out what of it is still in force.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::look::FoundLog;
+use super::verify::verify_path;
+use crate::error::{Error, Result};
+use crate::format::frame::Kind;
+use crate::format::operation::{Located, Operation};
+use crate::index::IndexBuilder;
+use crate::inspect::{FrameInfo, FrameKind, OperationInfo, OperationKind};
+use crate::log::Location;
+use crate::log::scan::Frame;
+use crate::log::source::Source;
+use crate::log::walk::{Step, walk};
+use crate::options::{Options, ReadMode};
+use crate::stats::VerifyReport;
+use crate::storage::Storage;
+
+/// Hands every readable frame to `f`, also those behind damage.
+pub(crate) fn dump(
+    options: &Options,
+    storage: &dyn Storage,
+    path: &Path,
+    mut f: impl FnMut(&FrameInfo<'_>) -> ControlFlow<()>,
+) -> Result<VerifyReport> {
+    let report = verify_path(options, storage, path)?;
+    let log = match FoundLog::open(storage, path) {
+        // No header, no frames; the report says so.
+        Err(Error::Corrupt { .. }) => return Ok(report),
+        log => log?,
+    };
+    let live = live_offsets(&log)?;
+    walk(log.extent(), |step| {
+        Ok(match step {
+            Step::Frame(frame) => f(&describe(frame, &live)),
+            Step::Damage(_) => ControlFlow::Continue(()),
+        })
+    })?;
+    Ok(report)
+}
+
+/// Where the puts lie that hold the present rows, as far as the log can be read.
+fn live_offsets(log: &FoundLog) -> Result<HashSet<u64>> {
+    let source = Source::new(log.file.clone(), &log.path, log.extent().seed, ReadMode::Copy, log.end)?;
+    let mut rows = IndexBuilder::new();
+    walk(log.extent(), |step| {
+        if let Step::Frame(frame) = step {
+            rows.apply_readable(&source, &frame.operations)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows.locations().map(Location::offset).collect())
+}
+
+fn describe<'a>(frame: &'a Frame<'_>, live: &HashSet<u64>) -> FrameInfo<'a> {
+    FrameInfo {
+        offset: frame.offset,
+        sequence: frame.header.sequence,
+        kind: match frame.header.kind {
+            Kind::Commit => FrameKind::Commit,
+            Kind::Base => FrameKind::Base,
+            Kind::Seal => FrameKind::Seal,
+            Kind::Recovered => FrameKind::Recovered,
+        },
+        body_len: frame.header.body_len.into(),
+        operations: frame.operations.iter().map(|located| describe_operation(located, live)).collect(),
+    }
+}
+
+fn describe_operation<'a>(located: &'a Located<'_>, live: &HashSet<u64>) -> OperationInfo<'a> {
+    let (kind, id) = match &located.operation {
+        Operation::Put(view) => (OperationKind::Put, view.id()),
+        Operation::Delete(id) => (OperationKind::Delete, Some(*id)),
+        Operation::Clear => (OperationKind::Clear, None),
+        Operation::Sealed { .. } => (OperationKind::Sealed, None),
+        Operation::Recovered { .. } => (OperationKind::Recovered, None),
+    };
+    OperationInfo { kind, id, live: live.contains(&located.offset), offset: located.offset, len: located.len }
+}

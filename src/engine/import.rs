@@ -1,0 +1,109 @@
+//! Importing rows as they are, by id: all of them or none, however many.
+//!
+//! What fits into a frame is committed as one. What does not becomes a new generation, which is complete or is not there.
+
+use super::Engine;
+use super::build::Counters;
+use super::compact::Rewrite;
+use super::plan::{Plan, Planned};
+use crate::error::{Error, Result};
+use crate::format::frame::FRAME_HEADER_LEN;
+use crate::format::{FRAME_LEN_MAX, record};
+use crate::log::append::refused;
+use crate::matching::{self, Selector, Stamp};
+use crate::options::OnClash;
+use crate::overlay::{Overlay, Row};
+use crate::stats::ImportReport;
+use crate::token::{Column, Token};
+
+/// What an import is going to write.
+struct Import {
+    plan: Plan,
+    /// The row of each operation.
+    rows: Vec<Row>,
+    report: ImportReport,
+    first_clash: Option<String>,
+}
+
+impl Engine {
+    /// Puts these rows in, in this order, unmerged.
+    pub(crate) fn import(&self, tokens: &[Token], on_clash: OnClash) -> Result<ImportReport> {
+        let mut writer = self.trusted_writer()?;
+        let Import { plan, rows, report, first_clash } = {
+            let shared = self.shared()?;
+            shared.index.check_room(tokens.len())?;
+            let mut overlay = Overlay::new(&shared.index, &shared.source);
+            let plan = Plan::new(&writer, tokens.len(), self.storage.now_ms());
+            let mut import = Import { plan, rows: Vec::new(), report: ImportReport::default(), first_clash: None };
+            import.reserve(tokens);
+            let len = |token: &Token| record::encoded_len(&token.view());
+            let mut meter = self.progress.start(tokens.iter().map(len).sum());
+            for token in tokens {
+                import.add(&mut overlay, token, on_clash)?;
+                meter.step_by(len(token));
+            }
+            import
+        };
+        if let (OnClash::Refuse, Some(id)) = (on_clash, first_clash) {
+            return Err(Error::IdTaken { id, count: report.clashes });
+        }
+        let frame_len = plan.operations.iter().map(Planned::len_max).sum::<u64>() + FRAME_HEADER_LEN as u64;
+        if frame_len <= FRAME_LEN_MAX.into() {
+            self.carry_out(&mut writer, plan)?;
+            return Ok(report);
+        }
+        let counters = Counters { next_id: plan.next_id, next_revision: plan.next_revision };
+        let puts = plan.operations.iter().filter_map(|planned| match planned {
+            Planned::Put(token) => Some(token),
+            Planned::Delete(_) | Planned::Clear => None,
+        });
+        // Of several for one row the last one stays.
+        let changed = rows.into_iter().zip(puts).collect();
+        let rewrite = Rewrite { counters, changed, ..Rewrite::nothing(&writer) };
+        self.rewrite(&mut writer, &rewrite)?;
+        Ok(report)
+    }
+}
+
+impl Import {
+    /// No row that comes without an id may get one that another row brings.
+    fn reserve(&mut self, tokens: &[Token]) {
+        for id in tokens.iter().filter_map(Token::id) {
+            self.plan.next_id = matching::next_id_after(id, self.plan.next_id);
+        }
+    }
+
+    fn add(&mut self, overlay: &mut Overlay<'_>, token: &Token, on_clash: OnClash) -> Result<()> {
+        token.check_limits()?;
+        let occupied = match token.id() {
+            Some(id) => overlay.select(Selector::Column(Column::Id, id))?,
+            None => None,
+        };
+        if let (Some(_), Some(id)) = (&occupied, token.id()) {
+            self.report.clashes += 1;
+            self.first_clash.get_or_insert_with(|| id.to_owned());
+        }
+        let (place, id) = match (occupied, on_clash) {
+            (Some(_), OnClash::Refuse | OnClash::Keep) => return Ok(()),
+            (Some(_), OnClash::Renumber) => (None, None),
+            (Some(occupied), OnClash::Replace) => (Some(occupied), token.id()),
+            (None, _) => (None, token.id()),
+        };
+        let free_id = if id.is_none() { self.plan.free_id(overlay)? } else { self.plan.next_id };
+        let number = free_id.to_string();
+        let stamp = Stamp { now_ms: self.plan.now_ms, revision: self.plan.next_revision };
+        let before = place.as_ref().map(|(_, before)| before);
+        let row = matching::replace(token, id.unwrap_or(&number), before.map(Token::view).as_ref(), stamp)?;
+        record::check_limits(&row.view()).map_err(refused)?;
+        overlay.check_keys(before, &row)?;
+        self.plan.next_revision += 1;
+        self.plan.next_id = match id {
+            Some(id) => matching::next_id_after(id, self.plan.next_id),
+            None => free_id + 1,
+        };
+        self.rows.push(overlay.put(place.map(|(row, _)| row), row.clone()));
+        self.plan.operations.push(Planned::Put(row));
+        self.report.imported += 1;
+        Ok(())
+    }
+}

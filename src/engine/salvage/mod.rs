@@ -1,0 +1,185 @@
+//! Writing every row that can be read of a damaged log into a new store.
+//!
+//! Frames that are good by themselves count, wherever they lie; in between, every operation that verifies. What lies
+//! behind the durable end counts as little as for an opener. The damaged store is only read.
+
+mod bad_sectors;
+mod lost;
+mod search;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use self::lost::{Lost, Part};
+use self::search::Search;
+use super::build::{Counters, NewLog};
+use super::fresh;
+use super::look::FoundLog;
+use super::recover::proved_end;
+use crate::error::Result;
+use crate::format::ALIGN;
+use crate::format::frame::Kind;
+use crate::format::header::FileHeader;
+use crate::format::operation::{Located, Operation};
+use crate::index::IndexBuilder;
+use crate::inspect::SalvageReport;
+use crate::log::Location;
+use crate::log::source::Source;
+use crate::log::tail;
+use crate::log::walk::{Damaged, End, Step, walk};
+use crate::matching;
+use crate::options::{Options, ReadMode};
+use crate::stats::Damage;
+use crate::storage::{Directory, Storage};
+
+/// Salvages the store at `from` into a new one at `to`.
+pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to: &Path) -> Result<SalvageReport> {
+    let log = FoundLog::open_through(storage, from, bad_sectors::skipped)?;
+    let found = Collected::read(&log, options)?;
+    let mut random = [0; 24];
+    storage.random(&mut random)?;
+    let (uuid, salt) = (&random[..16], &random[16..]);
+    let header = FileHeader::plain(
+        uuid.try_into().expect("16 of 24 bytes"),
+        1,
+        u64::from_le_bytes(salt.try_into().expect("8 of 24 bytes")),
+        storage.now_ms(),
+    );
+    fresh::make(storage, to, &header, |directory| found.write(storage, directory, &header, options))?;
+    Ok(found.report(&log))
+}
+
+/// What can be read of a log.
+struct Collected {
+    rows: IndexBuilder,
+    source: Source,
+    lost: Lost,
+    torn_tail: Option<Damage>,
+    /// Where the rows end that a compaction carried over: what is lost before cannot have changed any other row.
+    base_end: u64,
+    counters: Counters,
+}
+
+impl Collected {
+    fn read(log: &FoundLog, options: &Options) -> Result<Self> {
+        let extent = log.extent();
+        let (first, end) = survey(log)?;
+        let tail = tail::examine(log.file.as_ref(), &log.path, extent.seed, first, log.end)?;
+        let durable = tail.watermark.max(proved_end(&log.header.header, &log.slots));
+        let mut counters = Counters { next_id: tail.next_id.max(1), next_revision: tail.next_revision.max(1) };
+        for slot in log.slots.iter().filter(|slot| slot.uuid == log.header.header.uuid) {
+            counters.raise(slot.next_id, slot.next_revision);
+        }
+        let source = Source::new(log.file.clone(), &log.path, extent.seed, ReadMode::Copy, log.end)?;
+        let mut found =
+            Self { rows: IndexBuilder::new(), source, lost: Lost::default(), torn_tail: None, base_end: 0, counters };
+        let mut search = Search::new(extent);
+        let mut meter = options.progress.start(log.end);
+        walk(extent, |step| {
+            match step {
+                Step::Frame(frame) => {
+                    let frame_end = frame.offset + frame.header.frame_len();
+                    meter.step_to(frame_end);
+                    if found.lost.frame(frame.header.sequence) {
+                        found.apply(&frame.operations)?;
+                        found.counters.raise(frame.header.next_id, frame.header.next_revision);
+                        if matches!(frame.header.kind, Kind::Base | Kind::Seal) {
+                            found.base_end = frame_end;
+                        }
+                    } else {
+                        found.lost.bytes(frame.offset..frame_end);
+                    }
+                }
+                Step::Damage(Damaged { from, reason, .. }) if from >= durable => {
+                    found.torn_tail = Some(Damage { offset: from, reason });
+                    return Ok(ControlFlow::Break(()));
+                }
+                Step::Damage(Damaged { from, to, .. }) => found.search(&mut search, from, to)?,
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if found.torn_tail.is_none() {
+            if durable > end.at {
+                found.search(&mut search, end.at, durable.min(log.end))?;
+                found.lost.bytes(log.end.max(end.at)..durable);
+            }
+            if tail.end > durable.max(end.at) {
+                found.torn_tail = Some(Damage { offset: durable.max(end.at), reason: end.reason });
+            }
+        }
+        let skipped = found.lost.len() / ALIGN;
+        let Counters { next_id, next_revision } = found.counters;
+        found.counters.raise(next_id.saturating_add(skipped), next_revision.saturating_add(skipped));
+        Ok(found)
+    }
+
+    fn search(&mut self, search: &mut Search<'_>, from: u64, to: u64) -> Result<()> {
+        let mut part = Part::new(from..to);
+        search.operations(from, to, |located| {
+            part.operation(located, &mut self.lost);
+            self.apply(std::slice::from_ref(located))
+        })?;
+        part.finish(&mut self.lost);
+        Ok(())
+    }
+
+    fn apply(&mut self, operations: &[Located<'_>]) -> Result<()> {
+        for located in operations {
+            if let Operation::Put(row) = &located.operation {
+                let next_id = matching::next_id_after(row.id().unwrap_or_default(), 1);
+                self.counters.raise(next_id, row.layout().revision.saturating_add(1));
+            }
+        }
+        self.rows.apply_readable(&self.source, operations)
+    }
+
+    fn write<'a>(
+        &self,
+        storage: &dyn Storage,
+        directory: &'a dyn Directory,
+        header: &FileHeader,
+        options: &Options,
+    ) -> Result<(NewLog<'a>, u64)> {
+        let mut log = NewLog::start(directory, header, self.counters, storage.now_ms())?;
+        let mut meter = options.progress.start(self.rows.locations().map(Location::len).sum());
+        let mut rows = 0;
+        for at in self.rows.locations() {
+            self.source.read(at, |row| log.push(row))??;
+            meter.step_by(at.len());
+            rows += 1;
+        }
+        Ok((log, rows))
+    }
+
+    fn report(self, log: &FoundLog) -> SalvageReport {
+        let copied = log.contradiction();
+        // Of a later generation nothing is known but that it was.
+        let header = &log.header.header;
+        let superseded = log.slots.iter().any(|slot| slot.uuid == header.uuid && slot.generation > header.generation);
+        let stale = |offset| superseded || self.lost.any_after(offset, self.base_end);
+        let mut report = SalvageReport { copied, torn_tail: self.torn_tail, ..SalvageReport::default() };
+        for at in self.rows.locations() {
+            report.tokens += 1;
+            if stale(at.offset()) {
+                let id = self.source.read(at, |row| row.id().map(str::to_owned));
+                report.maybe_stale.extend(id.ok().flatten());
+            }
+        }
+        report.lost = self.lost.ranges;
+        report.missing_sequences = self.lost.sequences;
+        report
+    }
+}
+
+/// Where the first damage begins, and where the last good frame ends.
+fn survey(log: &FoundLog) -> Result<(u64, End)> {
+    let mut first = None;
+    let end = walk(log.extent(), |step| {
+        if let Step::Damage(damaged) = step {
+            first.get_or_insert(damaged.from);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let end = end.expect("nothing breaks this walk");
+    Ok((first.unwrap_or(end.at), end))
+}
