@@ -70,3 +70,32 @@ pub fn open_on(
 ) -> Result<LogStore> {
     options.open_on(storage, path)
 }
+
+/// [`Options::salvage`], likewise.
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub fn salvage_on(
+    options: &Options,
+    storage: &dyn storage::Storage,
+    from: &std::path::Path,
+    to: &std::path::Path,
+) -> Result<SalvageReport> {
+    engine::salvage::salvage(options, storage, from, to)
+}
+
+/// [`Options::adopt`], likewise.
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub fn adopt_on(
+    options: &Options,
+    storage: std::sync::Arc<dyn storage::Storage>,
+    path: &std::path::Path,
+) -> Result<AdoptReport> {
+    engine::adopt::adopt(options, storage, path)
+}

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sim::{Damage, Fault, Plan, Sim, next_random};
-use tokcask::{Key, ListStore, LogStore, Options, ReadMode, Result, Token, TokenStore, VerifyStatus, open_on};
+use tokcask::{Key, ListStore, LogStore, OnClash, Options, ReadMode, Result, Token, TokenStore, VerifyStatus, open_on};
 
 const STORE: &str = "/store";
 const BACKUP: &str = "/backup";
@@ -27,10 +27,20 @@ enum Verb {
     Compact,
     Reopen,
     Backup,
+    Import,
 }
 
-const VERBS: [Verb; 8] =
-    [Verb::Save, Verb::Update, Verb::Batch, Verb::Delete, Verb::Clear, Verb::Compact, Verb::Reopen, Verb::Backup];
+const VERBS: [Verb; 9] = [
+    Verb::Save,
+    Verb::Update,
+    Verb::Batch,
+    Verb::Delete,
+    Verb::Clear,
+    Verb::Compact,
+    Verb::Reopen,
+    Verb::Backup,
+    Verb::Import,
+];
 
 /// Rows as far as a crash must keep them.
 type Rows = Vec<(Option<String>, Option<String>, Option<String>, Option<u64>)>;
@@ -90,6 +100,7 @@ fn run(sim: &Sim, verbs: &[Verb]) -> Run {
             Verb::Delete => store.delete("2").map(drop),
             Verb::Clear => store.delete_tokens(),
             Verb::Compact => store.compact().map(drop),
+            Verb::Import => store.import(&imported(&batch), OnClash::Replace).map(drop),
             Verb::Backup if run.backup.is_some() => Ok(()),
             Verb::Backup => store.backup(BACKUP),
             Verb::Reopen => {
@@ -115,15 +126,21 @@ fn run(sim: &Sim, verbs: &[Verb]) -> Run {
     run
 }
 
-fn apply(list: &ListStore, verb: Verb, fresh: &Token, batch: &[Token]) {
+fn apply(list: &ListStore, verb: Verb, fresh: &Token, batch: &[Token; 3]) {
     match verb {
         Verb::Save => drop(list.save_token(fresh).unwrap()),
         Verb::Update => drop(list.save_token(&batch[0]).unwrap()),
         Verb::Batch => drop(list.save_tokens(batch).unwrap()),
         Verb::Delete => drop(list.delete("2").unwrap()),
         Verb::Clear => list.delete_tokens().unwrap(),
+        Verb::Import => drop(list.import(&imported(batch), OnClash::Replace).unwrap()),
         Verb::Compact | Verb::Reopen | Verb::Backup => {}
     }
+}
+
+/// One that takes the place of a row, one with an id of its own, one without.
+fn imported([first, second, third]: &[Token; 3]) -> [Token; 3] {
+    [first.to_builder().id("1").build(), second.to_builder().id("70").build(), third.clone()]
 }
 
 /// The image must open, hold one of the two states, be writable, and stay so.

@@ -4,13 +4,14 @@
 //! and every answer is compared, then all rows, with revisions. Shrunk by proptest. `PROPTEST_CASES` sets how many scripts.
 
 use proptest::prelude::*;
-use tokcask::{Error, Key, ListStore, Options, ReadMode, Result, Token, TokenStore};
+use tokcask::{Error, Key, ListStore, OnClash, Options, ReadMode, Result, Token, TokenStore};
 
 #[derive(Clone, Debug)]
 enum Step {
     Save(Token),
     Batch(Vec<Token>),
     CompareAndSave(Token, u64),
+    Import(Vec<Token>, OnClash),
     Find(Token),
     Get(usize, String),
     Delete(String),
@@ -64,6 +65,10 @@ fn token() -> impl Strategy<Value = Token> {
     )
 }
 
+fn on_clash() -> impl Strategy<Value = OnClash> {
+    prop::sample::select(&[OnClash::Refuse, OnClash::Keep, OnClash::Replace, OnClash::Renumber][..])
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let key = prop::sample::select(&["", "1", "2", "abc", "ann", "bob", "a1", "a2", "r1", "g1", "g2"][..]);
     let id = prop::sample::select(&["", "1", "2", "3", "4", "5", "abc", "nobody", "1000000000000000000"][..]);
@@ -71,6 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => token().prop_map(Step::Save),
         3 => prop::collection::vec(token(), 0..6).prop_map(Step::Batch),
         2 => (token(), 0..12_u64).prop_map(|(token, revision)| Step::CompareAndSave(token, revision)),
+        2 => (prop::collection::vec(token(), 0..6), on_clash()).prop_map(|(rows, clash)| Step::Import(rows, clash)),
         6 => token().prop_map(Step::Find),
         4 => (0..5_usize, key).prop_map(|(column, key)| Step::Get(column, key.to_owned())),
         3 => id.prop_map(|id| Step::Delete(id.to_owned())),
@@ -115,6 +121,11 @@ proptest! {
                 Step::CompareAndSave(token, revision) => {
                     let ours = answer(log.compare_and_save(token, *revision), |row| vec![row]);
                     prop_assert_eq!(ours, answer(list.compare_and_save(token, *revision), |row| vec![row]));
+                }
+                Step::Import(rows, clash) => {
+                    let reports = (log.import(rows, *clash), list.import(rows, *clash));
+                    let text = |error: Error| error.to_string();
+                    prop_assert_eq!(reports.0.map_err(text), reports.1.map_err(text));
                 }
                 Step::Find(token) => {
                     let rows = |found: Option<Token>| found.into_iter().collect();

@@ -82,21 +82,21 @@ impl<'a> NewLog<'a> {
     /// Carries a frame over as it is, to the same offset.
     pub(crate) fn copy(&mut self, frame: &Frame<'_>) -> Result<()> {
         assert_eq!(self.appender.end(), frame.offset, "frames are copied in order, to where they were");
-        self.appender.copy(frame.bytes, frame.after).map_err(either)?;
+        self.appender.copy(frame.bytes, frame.after)?;
         self.sync_now_and_then(frame.bytes.len() as u64)
     }
 
     fn flush(&mut self) -> Result<()> {
         let Some(frame) = self.frame.take() else { return Ok(()) };
         let len = frame.len();
-        self.appender.write(frame, self.head(Kind::Base)).map_err(either)?;
+        self.appender.write(frame, self.head(Kind::Base))?;
         self.sync_now_and_then(len)
     }
 
     fn sync_now_and_then(&mut self, len: u64) -> Result<()> {
         self.unsynced += len;
         if self.unsynced >= SYNC_EVERY {
-            self.appender.sync().map_err(either)?;
+            self.sync_file()?;
             self.unsynced = 0;
         }
         Ok(())
@@ -105,16 +105,23 @@ impl<'a> NewLog<'a> {
     /// Writes the last rows and makes all of them durable. What was written can now be read back.
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.flush()?;
-        self.appender.sync().map_err(either)
+        self.sync_file()
+    }
+
+    /// A file that has no name yet is thrown away after any failure: nothing is unknown.
+    fn sync_file(&mut self) -> Result<()> {
+        self.appender.sync().map_err(|error| Error::io("sync", self.directory.path().join(LOG_NEW), error))
     }
 
     /// Ends the file: room to write into, then the seal.
     pub(crate) fn seal(&mut self, rows: u64) -> Result<()> {
         let mut frame = self.appender.frame(0);
         frame.push(&Operation::Sealed { rows }).map_err(refused)?;
-        self.appender.make_room(frame.len(), Room::Ordinary).map_err(either)?;
-        self.appender.write(frame, self.head(Kind::Seal)).map_err(either)?;
-        self.appender.sync().map_err(either)
+        self.appender.make_room(frame.len(), Room::Ordinary).map_err(|error| match error {
+            AppendError::Undone(error) | AppendError::Unknown(error) => error,
+        })?;
+        self.appender.write(frame, self.head(Kind::Seal))?;
+        self.sync_file()
     }
 
     /// Gives the file its name.
@@ -148,12 +155,5 @@ impl<'a> NewLog<'a> {
 
     pub(crate) fn end(&self) -> u64 {
         self.appender.end()
-    }
-}
-
-/// A file that has no name yet is thrown away after any failure.
-fn either(error: AppendError) -> Error {
-    match error {
-        AppendError::Undone(error) | AppendError::Unknown(error) => error,
     }
 }

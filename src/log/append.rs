@@ -119,7 +119,15 @@ impl Appender {
     }
 
     /// Writes a frame at the end; it is not durable before [`sync`](Self::sync).
-    pub(crate) fn write(&mut self, frame: FrameBuilder, head: FrameHead) -> Result<(), AppendError> {
+    ///
+    /// # Errors
+    /// Any part of the frame may be there then.
+    pub(crate) fn write(&mut self, frame: FrameBuilder, head: FrameHead) -> Result<()> {
+        self.put(frame, head).map_err(|(error, _)| error)
+    }
+
+    /// The same; an error comes with the length of what may be there.
+    fn put(&mut self, frame: FrameBuilder, head: FrameHead) -> Result<(), (Error, u64)> {
         let header = FrameHeader {
             kind: head.kind,
             body_len: 0,
@@ -135,10 +143,7 @@ impl Appender {
         let written = self.file.write_at(&bytes, self.end);
         let len = bytes.len() as u64;
         wipe(&mut bytes);
-        if let Err(error) = written {
-            let error = Error::io("write", &self.path, error);
-            return Err(self.undo(len, error));
-        }
+        written.map_err(|error| (Error::io("write", &self.path, error), len))?;
         self.end += len;
         self.capacity = self.capacity.max(self.end);
         self.link = Link::at(&header, crc);
@@ -152,7 +157,13 @@ impl Appender {
         if let Some(len) = counters.into_iter().find(|counter| *counter > COUNTER_MAX) {
             return Err(AppendError::Undone(Error::TooLarge { what: "counter", len, limit: COUNTER_MAX }));
         }
-        let done = self.write(frame, head).and_then(|()| self.sync());
+        let done = match self.put(frame, head) {
+            Ok(()) => self.sync().map_err(|error| {
+                let (path, source) = (self.path.clone(), Arc::new(error));
+                AppendError::Unknown(Error::OutcomeUnknown { path, source })
+            }),
+            Err((error, len)) => Err(self.undo(len, error)),
+        };
         if done.is_err() {
             (self.end, self.link) = (end, link);
         }
@@ -160,10 +171,9 @@ impl Appender {
     }
 
     /// Writes a frame of another file of the same generation, whose bytes are right for this place.
-    pub(crate) fn copy(&mut self, frame: &[u8], after: Link) -> Result<(), AppendError> {
+    pub(crate) fn copy(&mut self, frame: &[u8], after: Link) -> Result<()> {
         let len = frame.len() as u64;
-        let written = self.file.write_at(frame, self.end);
-        written.map_err(|error| AppendError::Unknown(Error::io("write", &self.path, error)))?;
+        self.file.write_at(frame, self.end).map_err(|error| Error::io("write", &self.path, error))?;
         self.end += len;
         self.capacity = self.capacity.max(self.end);
         self.link = after;
@@ -171,17 +181,10 @@ impl Appender {
     }
 
     /// Makes everything that was written durable.
-    pub(crate) fn sync(&mut self) -> Result<(), AppendError> {
-        match self.file.sync() {
-            Ok(()) => {
-                self.watermark = self.end;
-                Ok(())
-            }
-            Err(error) => {
-                let (path, source) = (self.path.clone(), Arc::new(error));
-                Err(AppendError::Unknown(Error::OutcomeUnknown { path, source }))
-            }
-        }
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        self.watermark = self.end;
+        Ok(())
     }
 
     /// Zeros over a frame that was written in part or not at all, so that no crash can bring it back.

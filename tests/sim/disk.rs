@@ -9,6 +9,9 @@ use tokcask::storage::{Directory, File, Identity, Lock, Map, Page};
 
 use super::{Call, Fault, Held, Sim, failure};
 
+/// "Input/output error".
+const EIO: i32 = 5;
+
 pub(super) fn directory(sim: Sim, path: &Path) -> Arc<dyn Directory> {
     Arc::new(SimDirectory { sim, path: path.to_owned() })
 }
@@ -150,6 +153,10 @@ impl File for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut world = self.sim.world();
         world.simple(Call::Read)?;
+        let end = offset + buffer.len() as u64;
+        if world.files[&self.inode].bad.as_ref().is_some_and(|bad| bad.start < end && offset < bad.end) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let content = &world.files[&self.inode].cache;
         let start = content.len().min(usize::try_from(offset).unwrap());
         let len = buffer.len().min(content.len() - start);

@@ -32,7 +32,7 @@ impl Sim {
         inodes.sort_unstable();
         for inode in inodes {
             let content = survive(&world.files[&inode], damage, &mut random);
-            after.files.insert(inode, Inode { cache: content.clone(), durable: content, pending: Vec::new() });
+            after.files.insert(inode, Inode { cache: content.clone(), durable: content, ..Inode::default() });
         }
         for (path, folder) in &world.directories {
             if !folder.durable && (damage == Damage::Old || damage == Damage::Mixed && flip(&mut random)) {

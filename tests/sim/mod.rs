@@ -15,6 +15,7 @@ pub(crate) use image::Damage;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -103,6 +104,8 @@ struct Inode {
     durable: Vec<u8>,
     /// Writes since the last sync, in order.
     pending: Vec<(u64, Vec<u8>)>,
+    /// Bytes that the device does not give back.
+    bad: Option<Range<u64>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -189,6 +192,13 @@ impl Sim {
         file.cache = content.to_vec();
         file.durable = content.to_vec();
         file.pending.clear();
+    }
+
+    /// From now on the device cannot read these bytes of a file.
+    pub(crate) fn set_bad(&self, path: &Path, name: &str, bytes: Range<u64>) {
+        let mut world = self.world();
+        let inode = world.directories[path].names[name];
+        world.files.get_mut(&inode).unwrap().bad = Some(bytes);
     }
 
     /// Removes a file, durably, as somebody else might.
