@@ -164,9 +164,10 @@ impl Options {
     /// Writes every row that can still be read in the store at `from`, however damaged, into a new store at `to`: a
     /// missing or empty directory. What is at `from` is read and never changed.
     ///
-    /// Ids, order, times and revisions stay; counters go on above everything that `from` can have given. What a crash
-    /// left behind the last acknowledged operation is left out, as an open would cut it. The report says what is lost,
-    /// and which rows may be older than they were.
+    /// Ids, order, times and revisions stay (a row of which only a later version can be read stands where that did);
+    /// counters go on above everything that `from` can have given. What a crash left behind the last acknowledged
+    /// operation is left out, as an open would cut it. The report says what is lost, and which rows may be older than
+    /// they were.
     ///
     /// # Errors
     /// `NotAStore` if there is nothing at `from`, or something at `to`; `Corrupt` if no copy of the file header can be

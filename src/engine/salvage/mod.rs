@@ -18,9 +18,9 @@ use super::look::FoundLog;
 use super::recover::proved_end;
 use crate::error::Result;
 use crate::format::ALIGN;
-use crate::format::frame::Kind;
+use crate::format::frame::{FRAME_HEADER_LEN, Kind};
 use crate::format::header::FileHeader;
-use crate::format::operation::{Located, Operation};
+use crate::format::operation::{Located, OPERATION_HEADER_LEN, Operation};
 use crate::index::IndexBuilder;
 use crate::inspect::SalvageReport;
 use crate::log::Location;
@@ -31,6 +31,9 @@ use crate::matching;
 use crate::options::{Options, ReadMode};
 use crate::stats::Damage;
 use crate::storage::{Directory, Storage};
+
+/// Length of a seal's frame: header, operation header, a count.
+const SEAL_LEN: u64 = FRAME_HEADER_LEN as u64 + OPERATION_HEADER_LEN as u64 + 8;
 
 /// Salvages the store at `from` into a new one at `to`.
 pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to: &Path) -> Result<SalvageReport> {
@@ -63,9 +66,13 @@ struct Collected {
 impl Collected {
     fn read(log: &FoundLog, options: &Options) -> Result<Self> {
         let extent = log.extent();
-        let (first, end) = survey(log)?;
+        let Survey { first, end, was_sealed } = survey(log)?;
         let tail = tail::examine(log.file.as_ref(), &log.path, extent.seed, first, log.end)?;
-        let durable = tail.watermark.max(proved_end(&log.header.header, &log.slots));
+        let mut durable = tail.watermark.max(proved_end(&log.header.header, &log.slots));
+        if !was_sealed {
+            // A log gets its name only after its seal: all that there is was durable, and so was a seal behind it.
+            durable = durable.max(tail.end.max(end.at).next_multiple_of(ALIGN) + SEAL_LEN);
+        }
         let mut counters = Counters { next_id: tail.next_id.max(1), next_revision: tail.next_revision.max(1) };
         for slot in log.slots.iter().filter(|slot| slot.uuid == log.header.header.uuid) {
             counters.raise(slot.next_id, slot.next_revision);
@@ -171,15 +178,25 @@ impl Collected {
     }
 }
 
-/// Where the first damage begins, and where the last good frame ends.
-fn survey(log: &FoundLog) -> Result<(u64, End)> {
-    let mut first = None;
+/// What a first look at a log shows.
+struct Survey {
+    /// Where the first damage begins.
+    first: u64,
+    /// Where the last good frame ends.
+    end: End,
+    /// Whether there is any frame that only follows a seal, or one.
+    was_sealed: bool,
+}
+
+fn survey(log: &FoundLog) -> Result<Survey> {
+    let (mut first, mut was_sealed) = (None, false);
     let end = walk(log.extent(), |step| {
-        if let Step::Damage(damaged) = step {
-            first.get_or_insert(damaged.from);
+        match step {
+            Step::Damage(damaged) => drop(first.get_or_insert(damaged.from)),
+            Step::Frame(frame) => was_sealed |= frame.header.kind != Kind::Base,
         }
         Ok(ControlFlow::Continue(()))
     })?;
     let end = end.expect("nothing breaks this walk");
-    Ok((first.unwrap_or(end.at), end))
+    Ok(Survey { first: first.unwrap_or(end.at), end, was_sealed })
 }
