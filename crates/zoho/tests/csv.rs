@@ -1,10 +1,12 @@
 //! What becomes of every row of a file store, whole, damaged, or written by an SDK with other habits.
 //! Method: files that the real SDKs wrote, cut at every length; small texts for each habit; the `csv` crate as oracle.
 
-use std::io::{self, Read};
-use std::path::Path;
+mod samples;
 
-use tokcask::{Secret, Token};
+use std::io::{self, Read};
+
+use samples::{Columns, columns, sample};
+use tokcask::Secret;
 use tokcask_zoho::{Error, Import, Reason, Row, Skipped, read_csv};
 
 const SAMPLES: [&str; 10] =
@@ -12,31 +14,11 @@ const SAMPLES: [&str; 10] =
 const NODE_HEADER: &str = "id,user_name,client_id,client_secret,refresh_token,access_token,grant_token,expiry_time,\
                            redirect_url,api_domain\n";
 
-fn sample(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/zoho");
-    std::fs::read(folder.join(format!("filestore.{name}.csv"))).expect("the sample is part of the repository")
-}
-
 fn read(bytes: impl AsRef<[u8]>) -> Import {
     read_csv(bytes.as_ref()).expect("the text is UTF-8")
 }
 
-fn columns(token: &Token) -> [Option<&str>; 10] {
-    [
-        token.id(),
-        token.user_name(),
-        token.client_id(),
-        token.client_secret().map(Secret::expose_secret),
-        token.refresh_token().map(Secret::expose_secret),
-        token.access_token().map(Secret::expose_secret),
-        token.grant_token().map(Secret::expose_secret),
-        token.expiry_time(),
-        token.redirect_url(),
-        token.api_domain(),
-    ]
-}
-
-fn tokens(import: &Import) -> Vec<[Option<&str>; 10]> {
+fn tokens(import: &Import) -> Vec<Columns<'_>> {
     import.rows.iter().map(|row| columns(&row.token)).collect()
 }
 

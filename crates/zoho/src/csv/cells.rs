@@ -4,6 +4,8 @@
 //! only if its quotes are exactly as Python writes them, and is taken literally otherwise. A general CSV parser always
 //! finds some reading: there, one value of Node's that begins with a quote swallows the rows up to the next quote.
 
+use crate::buffer::lines_in;
+
 const QUOTE: char = '"';
 const CELL_ENDS: [char; 3] = [',', '\r', '\n'];
 
@@ -92,11 +94,6 @@ impl<'a> Iterator for Records<'a> {
         self.advance(end);
         Some(record)
     }
-}
-
-/// How many lines end in these bytes.
-pub(crate) fn lines_in(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 /// A quoted cell and what follows it. `None` unless the quotes inside are doubled and the closing one ends the cell.

@@ -1,34 +1,19 @@
 //! From a file store's text to tokens: which column is which, what is a header, and which rows can be trusted.
 //!
-//! Does no I/O but the caller's reader, and changes no value.
+//! Does no I/O but the caller's reader, and changes no value. What makes a row usable is `import`'s.
 
-use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
-use tokcask::{Token, TokenBuilder};
-use zeroize::Zeroizing;
+use tokcask::Token;
 
-use crate::cells::{Cell, LineEnd, Record, Records, lines_in};
-use crate::{Error, Import, Reason, Row, Skipped};
+use super::cells::{Cell, LineEnd, Record, Records};
+use crate::buffer::read_text;
+use crate::import::Rows;
+use crate::{Error, Import, Reason, columns};
 
-/// The columns by position; files of older SDKs lack the last. The headers differ between SDKs and are not looked at.
-const SETTERS: [fn(TokenBuilder, String) -> TokenBuilder; 10] = [
-    TokenBuilder::id,
-    TokenBuilder::user_name,
-    TokenBuilder::client_id,
-    TokenBuilder::client_secret,
-    TokenBuilder::refresh_token,
-    TokenBuilder::access_token,
-    TokenBuilder::grant_token,
-    TokenBuilder::expiry_time,
-    TokenBuilder::redirect_url,
-    TokenBuilder::api_domain,
-];
+/// Files of older SDKs lack the last column. The headers differ between SDKs and are not looked at.
 const COLUMNS_MIN: usize = 9;
-const COLUMNS_MAX: usize = SETTERS.len();
-const ID: usize = 0;
-const TOKENS: [usize; 3] = [4, 5, 6];
-const REDIRECT_URL: usize = 8;
+const COLUMNS_MAX: usize = columns::COUNT;
 
 /// Reads a `FileStore` CSV of a Zoho CRM SDK, Python's or Node's.
 ///
@@ -58,22 +43,19 @@ const REDIRECT_URL: usize = 8;
 /// # Ok::<(), tokcask_zoho::Error>(())
 /// ```
 pub fn read_csv(reader: impl Read) -> Result<Import, Error> {
-    let bytes = read_all(reader)?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|error| Error::NotUtf8 { line: 1 + lines_in(&bytes[..error.valid_up_to()]) })?;
+    let text = read_text(reader)?;
     let text = text.trim_start_matches('\u{feff}');
     let Some(first) = Records::new(text, true).next() else { return Ok(Import::default()) };
     let file = Shape::of(&first);
 
-    let mut import = Import::default();
-    let mut lines_by_id = HashMap::new();
+    let mut rows = Rows::default();
     for record in Records::new(text, !file.is_node).skip(usize::from(file.has_header)) {
-        match file.check(&record, &mut lines_by_id) {
-            Ok(()) => import.rows.push(Row { line: record.line, token: token(&record.cells) }),
-            Err(reason) => import.skipped.push(Skipped { line: record.line, reason }),
+        match file.check(&record) {
+            Ok(()) => rows.add(record.line, token(&record.cells)),
+            Err(reason) => rows.skip(record.line, reason),
         }
     }
-    Ok(import)
+    Ok(rows.finish())
 }
 
 /// What the first row says about the file.
@@ -90,16 +72,16 @@ impl Shape {
     fn of(first: &Record<'_>) -> Self {
         let columns = first.cells.len();
         Self {
-            has_header: first.cells[ID].value() == "id",
+            has_header: first.cells[columns::ID].value() == "id",
             // Python, writing to such a file, keeps the header, but ends lines in CRLF.
             is_node: first.end == LineEnd::Lf
-                && first.cells.get(REDIRECT_URL).is_some_and(|name| name.value() == "redirect_url"),
+                && first.cells.get(columns::REDIRECT_URL).is_some_and(|name| name.value() == "redirect_url"),
             columns: if (COLUMNS_MIN..=COLUMNS_MAX).contains(&columns) { columns } else { COLUMNS_MAX },
             all_rows_end: first.end == LineEnd::CrLf,
         }
     }
 
-    fn check(&self, record: &Record<'_>, lines_by_id: &mut HashMap<String, u64>) -> Result<(), Reason> {
+    fn check(&self, record: &Record<'_>) -> Result<(), Reason> {
         let found = record.cells.len();
         if record.end == LineEnd::Missing && (self.all_rows_end || found < self.columns) {
             return Err(Reason::Torn);
@@ -110,42 +92,11 @@ impl Shape {
         if found > self.columns {
             return Err(Reason::TooManyColumns { found });
         }
-        if TOKENS.iter().all(|column| record.cells[*column].is_empty()) {
-            return Err(Reason::NoToken);
-        }
-        let id = record.cells[ID].value();
-        if let Some(first_line) = lines_by_id.get(&id) {
-            return Err(Reason::DuplicateId { first_line: *first_line });
-        }
-        if !id.is_empty() {
-            lines_by_id.insert(id, record.line);
-        }
         Ok(())
     }
 }
 
 fn token(cells: &[Cell<'_>]) -> Token {
-    let columns = SETTERS.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-    columns.fold(Token::builder(), |builder, (set, cell)| set(builder, cell.value())).build()
-}
-
-fn read_all(mut reader: impl Read) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut bytes = Zeroizing::new(vec![0; 1 << 16]);
-    let mut len = 0;
-    loop {
-        match reader.read(&mut bytes[len..]) {
-            Ok(0) => break,
-            Ok(read) => len += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(source) => return Err(Error::Io { source }),
-        }
-        if len == bytes.len() {
-            // A second buffer instead of a longer one: growing in place would leave an unwiped copy behind.
-            let mut longer = Zeroizing::new(vec![0; 2 * len]);
-            longer[..len].copy_from_slice(&bytes);
-            bytes = longer;
-        }
-    }
-    bytes.truncate(len);
-    Ok(bytes)
+    let present = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+    present.fold(Token::builder(), |builder, (column, cell)| columns::set(builder, column, cell.value())).build()
 }

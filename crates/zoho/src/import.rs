@@ -1,0 +1,143 @@
+//! What a file held: the rows that can be used, and those that were kept out, with the reason.
+//!
+//! The checks that do not depend on the format are made here, so that all formats agree about them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+
+use tokcask::Token;
+
+/// What a file held.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Import {
+    /// The rows that can be used, in the order of the file.
+    pub rows: Vec<Row>,
+    /// The rows that were kept out, in the order of the file.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Import {
+    /// The tokens in an order that is safe to save one after the other: those with an id first.
+    ///
+    /// A row without an id gets one from the store, and were it saved early, that could be the id of a later row, which
+    /// would then be merged into it.
+    ///
+    /// ```
+    /// let import = tokcask_zoho::read_csv(&b",ana,,,fake-1,,,,\n1,bob,,,fake-2,,,,\n"[..])?;
+    /// let names: Vec<_> = import.tokens().filter_map(|token| token.user_name()).collect();
+    /// assert_eq!(names, ["bob", "ana"]);
+    /// # Ok::<(), tokcask_zoho::Error>(())
+    /// ```
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        let tokens = || self.rows.iter().map(|row| &row.token);
+        tokens().filter(|token| token.id().is_some()).chain(tokens().filter(|token| token.id().is_none()))
+    }
+}
+
+/// A row that can be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Row {
+    /// The line that it begins on, from 1.
+    pub line: u64,
+    /// The token, with at least one of an access, a refresh and a grant token. An empty cell is `None`.
+    ///
+    /// The id is `None` if the cell is empty; no two rows have the same one.
+    pub token: Token,
+}
+
+/// A row that was kept out. Displays as its line and the reason, never its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The line that it begins on, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+/// Why a row was kept out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The file ends inside this row: its writer was killed, or the disk was full. Its last value may be cut short.
+    ///
+    /// If the row is known to be whole, a line end after it makes it readable.
+    Torn,
+    /// Fewer columns than the nine of the oldest SDKs.
+    TooFewColumns {
+        /// How many there are.
+        found: usize,
+    },
+    /// More columns than the file has: a value with a comma, written by an SDK that does not quote.
+    TooManyColumns {
+        /// How many there are.
+        found: usize,
+    },
+    /// No access, refresh or grant token, so that nobody could use the row.
+    NoToken,
+    /// An earlier row has the same id, and is the one that the SDK finds.
+    DuplicateId {
+        /// The line of the earlier row.
+        first_line: u64,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn => f.write_str("the file ends inside this row"),
+            Self::TooFewColumns { found } => write!(f, "{found} columns are too few"),
+            Self::TooManyColumns { found } => write!(f, "{found} columns are too many"),
+            Self::NoToken => f.write_str("no access, refresh or grant token"),
+            Self::DuplicateId { first_line } => write!(f, "the same id as line {first_line}"),
+        }
+    }
+}
+
+/// An import in the making.
+#[derive(Default)]
+pub(crate) struct Rows {
+    import: Import,
+    lines_by_id: HashMap<String, u64>,
+}
+
+impl Rows {
+    /// Adds a row of a token without empty values, unless nobody could use it or an earlier row has its id.
+    pub(crate) fn add(&mut self, line: u64, token: Token) {
+        match self.check(line, &token) {
+            Ok(()) => self.import.rows.push(Row { line, token }),
+            Err(reason) => self.skip(line, reason),
+        }
+    }
+
+    pub(crate) fn skip(&mut self, line: u64, reason: Reason) {
+        self.import.skipped.push(Skipped { line, reason });
+    }
+
+    pub(crate) fn finish(self) -> Import {
+        self.import
+    }
+
+    fn check(&mut self, line: u64, token: &Token) -> Result<(), Reason> {
+        if token.refresh_token().is_none() && token.access_token().is_none() && token.grant_token().is_none() {
+            return Err(Reason::NoToken);
+        }
+        let Some(id) = token.id() else { return Ok(()) };
+        match self.lines_by_id.entry(id.to_owned()) {
+            Entry::Occupied(first) => Err(Reason::DuplicateId { first_line: *first.get() }),
+            Entry::Vacant(free) => {
+                free.insert(line);
+                Ok(())
+            }
+        }
+    }
+}
