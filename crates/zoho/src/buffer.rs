@@ -1,6 +1,6 @@
 //! Text that holds secrets, whole files of it included: wiped when dropped, and when it moves to a longer buffer.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 
 use zeroize::Zeroizing;
 
@@ -82,4 +82,15 @@ pub(crate) fn read_text(reader: impl Read) -> Result<Zeroizing<String>, Error> {
 /// How many lines end in these bytes.
 pub(crate) fn lines_in(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push_bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

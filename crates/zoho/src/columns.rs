@@ -4,6 +4,8 @@ use tokcask::{Secret, Token, TokenBuilder};
 
 pub(crate) const COUNT: usize = 10;
 pub(crate) const ID: usize = 0;
+pub(crate) const CLIENT_SECRET: usize = 3;
+pub(crate) const TOKENS: [usize; 3] = [4, 5, 6];
 pub(crate) const REDIRECT_URL: usize = 8;
 
 /// The columns as tokcask and Node name them; Python's header differs in the ninth.
@@ -51,4 +53,9 @@ pub(crate) fn values(token: &Token) -> [Option<&str>; COUNT] {
         token.redirect_url(),
         token.api_domain(),
     ]
+}
+
+/// Whether the value may not be shown: the client's secret, and the three tokens.
+pub(crate) fn is_secret(column: usize) -> bool {
+    column == CLIENT_SECRET || TOKENS.contains(&column)
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use crate::JsonError;
+
 /// Why a file could not be read at all.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -16,6 +18,13 @@ pub enum Error {
         /// The line of the first byte that does not fit, from 1.
         line: u64,
     },
+    /// A line is not a token in JSON.
+    Json {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        source: JsonError,
+    },
 }
 
 impl fmt::Display for Error {
@@ -23,6 +32,7 @@ impl fmt::Display for Error {
         match self {
             Self::Io { source } => write!(f, "cannot read the token file: {source}"),
             Self::NotUtf8 { line } => write!(f, "line {line} of the token file is not UTF-8"),
+            Self::Json { line, source } => write!(f, "line {line} of the token file: {source}"),
         }
     }
 }
@@ -31,7 +41,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source } => Some(source),
-            Self::NotUtf8 { .. } => None,
+            _ => None,
         }
     }
 }

@@ -1,15 +1,21 @@
-//! Reading and writing the token files of the Zoho CRM SDKs, for moving to tokcask and back.
+//! Reading and writing the token stores of the Zoho CRM SDKs, for moving to tokcask and back.
 //!
-//! [`read_csv`] reads the `FileStore` CSV of the Python and Node SDKs of all versions, whole or damaged: every row of
-//! the file is either among [`Import::rows`] or among [`Import::skipped`], with its line and a reason. [`write_csv`]
-//! writes such a file for either. Nothing here opens a file or a store; saving the rows is the caller's, so that a
-//! caller decides what a second import does.
+//! | format | reading | writing |
+//! | --- | --- | --- |
+//! | `FileStore` CSV of the Python, Node and TypeScript SDKs | [`read_csv`] | [`write_csv`] |
+//! | JSON lines, which alone hold extra values | [`read_json`], [`from_json`] | [`to_json`], with [`mask`] for people |
+//!
+//! Files are read whole or damaged: every row is either among [`Import::rows`] or among [`Import::skipped`], with its
+//! line and a reason. Only of JSON lines, which people edit, one bad line stops all. Nothing here opens a store; saving
+//! the rows is the caller's, so that a caller decides what a second import does. No error holds a token.
 //!
 //! ```no_run
+//! use std::fs::File;
 //! use tokcask::{LogStore, TokenStore};
+//! use tokcask_zoho::Dialect;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let import = tokcask_zoho::read_csv(std::fs::File::open("sdk_tokens.txt")?)?;
+//! let import = tokcask_zoho::read_csv(File::open("sdk_tokens.txt")?)?;
 //! for skipped in &import.skipped {
 //!     eprintln!("{skipped}"); // "line 26: the file ends inside this row"
 //! }
@@ -17,6 +23,7 @@
 //! for token in import.tokens() {
 //!     store.save_token(token)?;
 //! }
+//! tokcask_zoho::write_csv(Dialect::Python, store.iter(), File::create("back_again.txt")?)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -26,7 +33,11 @@ mod columns;
 mod csv;
 mod error;
 mod import;
+mod json;
+mod mask;
 
 pub use csv::{Dialect, Fault, WriteError, Written, read_csv, write_csv};
 pub use error::Error;
 pub use import::{Import, Reason, Row, Skipped};
+pub use json::{JsonError, JsonFault, from_json, read_json, to_json};
+pub use mask::mask;
