@@ -40,7 +40,7 @@ impl Import {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Row {
-    /// The line that it begins on, from 1.
+    /// The line that it begins on, from 1. In a database, the number of the row, from 1.
     pub line: u64,
     /// The token, with at least one of an access, a refresh and a grant token. An empty cell is `None`.
     ///
@@ -52,7 +52,7 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// The line that it begins on, from 1.
+    /// The line that it begins on, from 1. In a database, the number of the row, from 1.
     pub line: u64,
     /// What is wrong with it.
     pub reason: Reason,
@@ -89,6 +89,13 @@ pub enum Reason {
         /// The line of the earlier row.
         first_line: u64,
     },
+    /// A database holds something else than text or a whole number there. Guessing a text could give a wrong token.
+    NotText {
+        /// The name of the column.
+        column: &'static str,
+        /// What is there, in words.
+        found: &'static str,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -99,6 +106,7 @@ impl fmt::Display for Reason {
             Self::TooManyColumns { found } => write!(f, "{found} columns are too many"),
             Self::NoToken => f.write_str("no access, refresh or grant token"),
             Self::DuplicateId { first_line } => write!(f, "the same id as line {first_line}"),
+            Self::NotText { column, found } => write!(f, "{column} holds {found}"),
         }
     }
 }
