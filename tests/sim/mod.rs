@@ -118,8 +118,12 @@ struct Held {
 
 impl Sim {
     pub(crate) fn new() -> Self {
-        let world = World { now_ms: 1_700_000_000_000, random: 1, ..World::default() };
-        Self { world: Arc::new(Mutex::new(world)) }
+        Self::with_seed(1)
+    }
+
+    /// Another machine: its randomness differs.
+    pub(crate) fn with_seed(random: u64) -> Self {
+        Self::of(World { now_ms: 1_700_000_000_000, random, ..World::default() })
     }
 
     fn of(world: World) -> Self {
