@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bodies::layout::{COMPACT, COUNTERS, HEAD_LEN, LENGTHS, REDO, SLOT, SYNC_FAILED, WHOLE};
 use bodies::memory::{Memory, PATH};
-use bodies::{decode_frame, open_log};
+use bodies::{decode_frame, open_log, salvage_log};
 use tokcask::format::frame::FrameHeader;
 use tokcask::format::header::{FRAMES_AT, FileHeader};
 use tokcask::{LogStore, Options, ReadMode, Token, TokenStore, open_on};
@@ -40,6 +40,11 @@ fn frames_of_the_corpus_keep_all_promises() {
 #[test]
 fn logs_of_the_corpus_keep_all_promises() {
     replay("open_log", open_log::run);
+}
+
+#[test]
+fn logs_of_the_corpus_are_salvaged() {
+    replay("open_log", salvage_log::run);
 }
 
 #[test]

@@ -8,3 +8,4 @@ pub(crate) mod layout;
 pub(crate) mod memory;
 pub(crate) mod mend;
 pub(crate) mod open_log;
+pub(crate) mod salvage_log;
