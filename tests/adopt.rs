@@ -42,6 +42,8 @@ fn users(store: &LogStore) -> Vec<String> {
 struct Lost {
     next_id: u64,
     next_revision: u64,
+    /// Should somebody find it again.
+    log: Vec<u8>,
 }
 
 /// A store whose log was replaced by an older one; then it had `kept` alone.
@@ -75,7 +77,8 @@ fn grow(sim: &Sim, between: impl FnOnce(&LogStore)) -> (Vec<String>, Lost) {
     }
     let stats = store.stats().unwrap();
     store.close().unwrap();
-    (kept, Lost { next_id: stats.next_id, next_revision: stats.next_revision })
+    let log = log(sim);
+    (kept, Lost { next_id: stats.next_id, next_revision: stats.next_revision, log })
 }
 
 fn cases() -> Vec<Case> {
@@ -108,9 +111,9 @@ fn cases() -> Vec<Case> {
         save(&store, "cid");
         let kept = users(&store);
         store.close().unwrap();
-        let (_, _) = grow(sim, |_| {});
+        let (_, lost) = grow(sim, |_| {});
         sim.set_content(Path::new(STORE), "store.log", &log(&other));
-        (kept, Lost { next_id: 2, next_revision: 2 })
+        (kept, Lost { next_id: 2, next_revision: 2, ..lost })
     });
     vec![older, generation, cut, foreign]
 }
@@ -145,6 +148,11 @@ fn what_was_put_back_is_the_store_again() {
         assert_eq!(open(&sim.kill()).unwrap_err().kind(), ErrorKind::Copied, "{}", case.name);
         let again = adopt(&sim.kill()).unwrap();
         assert_eq!(again.tokens, case.kept.len() as u64);
+        let sim = case.sim.kill();
+        adopt(&sim).unwrap();
+        sim.set_content(Path::new(STORE), "store.log", &case.lost.log);
+        let found = open(&sim.kill()).map(drop).map_err(|error| error.kind());
+        assert_eq!(found, Err(ErrorKind::Copied), "{}: the lost log is not the store's any more", case.name);
     }
 }
 

@@ -49,6 +49,8 @@ fn a_row_without_an_id_never_gets_one_that_another_row_brings() {
     let rows = [row(None, "ann", "a"), row(Some("1"), "bob", "b"), row(None, "cid", "c")];
     store.import(&rows, OnClash::Refuse).unwrap();
     assert_eq!(summary(&store), three([("2", "ann", "a"), ("1", "bob", "b"), ("3", "cid", "c")]));
+    store.delete("3").unwrap();
+    assert_eq!(store.save_token(&row(None, "dan", "d")).unwrap().id(), Some("4"), "nor is one given twice");
 }
 
 #[test]

@@ -114,7 +114,9 @@ impl Collected {
                 found.torn_tail = Some(Damage { offset: durable.max(end.at), reason: end.reason });
             }
         }
-        let skipped = found.lost.len() / ALIGN;
+        // Whatever ids and revisions the operations there gave, they are not given again.
+        let left_out = found.torn_tail.as_ref().map_or(0, |torn| tail.end.saturating_sub(torn.offset));
+        let skipped = (found.lost.len() + left_out) / ALIGN;
         let Counters { next_id, next_revision } = found.counters;
         found.counters.raise(next_id.saturating_add(skipped), next_revision.saturating_add(skipped));
         Ok(found)
