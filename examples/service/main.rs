@@ -96,8 +96,9 @@ fn serve_own_clients(options: &Options, dir: &Path, runtime: &Runtime, table: &m
     }
 
     let store = open(dir)?;
-    let imported = import::save_new(&store, &import).context("importing")?;
-    table.row("imported", format!("{imported} of {} rows", import.rows.len()));
+    let rows = import.rows.len();
+    let imported = import::save_new(&store, import).context("importing")?;
+    table.row("imported", format!("{imported} of {rows} rows"));
 
     let service = Service::start(runtime, Arc::clone(&store), LOOPBACK)?;
     let ledger = clients::run(service.address(), &users, options.duration)?;

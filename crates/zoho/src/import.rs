@@ -19,20 +19,21 @@ pub struct Import {
 }
 
 impl Import {
-    /// The tokens in an order that is safe to save one after the other: those with an id first.
-    ///
-    /// A row without an id gets one from the store, and were it saved early, that could be the id of a later row, which
-    /// would then be merged into it.
+    /// The tokens, in the order of the file: what `LogStore::import` takes.
     ///
     /// ```
-    /// let import = tokcask_zoho::read_csv(&b",ana,,,fake-1,,,,\n1,bob,,,fake-2,,,,\n"[..])?;
-    /// let names: Vec<_> = import.tokens().filter_map(|token| token.user_name()).collect();
-    /// assert_eq!(names, ["bob", "ana"]);
-    /// # Ok::<(), tokcask_zoho::Error>(())
+    /// use tokcask::{Key, LogStore, OnClash};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = LogStore::open(dir.path().join("tokens"))?;
+    /// let import = tokcask_zoho::read_csv(&b"7,ana,,,fake-1,,,,\n,bob,,,fake-2,,,,\n"[..])?;
+    /// store.import(&import.into_tokens(), OnClash::Refuse)?;
+    /// assert_eq!(store.get(Key::UserName("bob"))?.unwrap().id(), Some("8"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
-        let tokens = || self.rows.iter().map(|row| &row.token);
-        tokens().filter(|token| token.id().is_some()).chain(tokens().filter(|token| token.id().is_none()))
+    #[must_use]
+    pub fn into_tokens(self) -> Vec<Token> {
+        self.rows.into_iter().map(|row| row.token).collect()
     }
 }
 

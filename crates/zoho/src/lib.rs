@@ -14,7 +14,7 @@
 //!
 //! ```no_run
 //! use std::fs::File;
-//! use tokcask::{LogStore, TokenStore};
+//! use tokcask::{LogStore, OnClash};
 //! use tokcask_zoho::Dialect;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,9 +23,7 @@
 //!     eprintln!("{skipped}"); // "line 26: the file ends inside this row"
 //! }
 //! let store = LogStore::open("tokens")?;
-//! for token in import.tokens() {
-//!     store.save_token(token)?;
-//! }
+//! store.import(&import.into_tokens(), OnClash::Refuse)?; // all of them or none, by id, unmerged
 //! tokcask_zoho::write_csv(Dialect::Python, store.iter(), File::create("back_again.txt")?)?;
 //! # Ok(())
 //! # }
