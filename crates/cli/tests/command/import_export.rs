@@ -1,0 +1,200 @@
+//! Tokens move in and out whole: what an export writes an import reads, and a failed one leaves everything as it was.
+//!
+//! Method: round trips through every format, every answer to a clash, files compared byte for byte with what the SDKs
+//! write; folders compared before and after what must fail.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokcask::{LogStore, Token, TokenStore};
+
+use crate::fixture::{Fixture, SECRETS};
+use crate::run::{names, run};
+
+fn rows(dir: &str) -> Vec<Token> {
+    LogStore::open(dir).unwrap().get_tokens().unwrap()
+}
+
+#[test]
+fn json_and_python_csv_bring_back_every_row() {
+    let fixture = Fixture::filled();
+    for (to, from) in [("json", "json"), ("zoho-csv", "zoho-csv")] {
+        let (file, dir) = (fixture.at(&format!("out.{to}")), fixture.at(&format!("from-{to}")));
+        let exported = fixture.json("export", &["--to", to, &file]).code(0);
+        assert_eq!(exported.one(), json!({ "export": file, "tokens": 3 }));
+        assert_eq!(exported.err.contains("\"notice\":\"extra_left_out\""), to == "zoho-csv", "{exported:?}");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let report = run(&["--json", "import", &dir, "--from", from, &file]).ok().one();
+        assert_eq!(report, json!({ "imported": 3, "skipped": [], "clashes": 0 }));
+        let mut expected = rows(&fixture.store());
+        if to == "zoho-csv" {
+            let ana = expected[0].to_builder().extra("scope", "");
+            expected[0] = ana.build();
+            let imported = rows(&dir);
+            assert_eq!(imported[0].extra().next(), None);
+            let imported = imported[0].to_builder().extra("scope", "").build();
+            assert_eq!(imported, expected[0]);
+            assert_eq!(rows(&dir)[1..], expected[1..]);
+        } else {
+            assert_eq!(rows(&dir), expected);
+        }
+    }
+}
+
+#[test]
+fn an_export_to_standard_output_is_the_file() {
+    let fixture = Fixture::filled();
+    for to in ["json", "zoho-csv"] {
+        let file = fixture.at(to);
+        fixture.text("export", &["--to", to, &file]).code(0);
+        let content = fs::read_to_string(&file).unwrap();
+        assert!(content.contains(SECRETS[0]));
+        for args in [&["--to", to, "--reveal"][..], &["--to", to, "-", "--reveal"]] {
+            assert_eq!(fixture.text("export", args).code(0).out, content);
+        }
+    }
+}
+
+#[test]
+fn node_csv_is_written_where_it_can_hold_the_values() {
+    let fixture = Fixture::empty();
+    fixture.feed_json("save", &[], "{\"user_name\":\"ana\",\"access_token\":\"fake\"}").ok();
+    let out = fixture.text("export", &["--to", "zoho-node-csv", "--reveal"]).ok().out;
+    assert!(out.ends_with("redirect_url,api_domain\n1,ana,,,,fake,,,,"), "{out}");
+}
+
+#[test]
+fn force_replaces_a_file_and_a_failed_export_leaves_it() {
+    let fixture = Fixture::filled();
+    let file = fixture.file("out", "before");
+    let failed = fixture.text("export", &["--to", "zoho-node-csv", "--force", &file]).code(3);
+    assert!(failed.err.contains("user_name holds a comma"), "{failed:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+    fixture.text("export", &["--to", "json", "--force", &file]).ok();
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 3);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let names: Vec<_> = fs::read_dir(fixture.at("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "something is left over: {names:?}");
+}
+
+const CLASHING: &str = "{\"id\":\"2\",\"access_token\":\"fake-two\"}\n{\"access_token\":\"fake-none\"}\n\
+                        {\"id\":\"7\",\"access_token\":\"fake-seven\"}\n";
+
+#[test]
+fn each_answer_to_a_clash_does_what_it_says_and_a_dry_run_foretells_it() {
+    let answers = [
+        ("keep", 2, [SECRETS[5], "fake-none", "fake-seven", ""], ["1", "2", "3", "8", "7"].as_slice()),
+        ("replace", 3, ["fake-two", "fake-none", "fake-seven", ""], &["1", "2", "3", "8", "7"]),
+        ("renumber", 3, [SECRETS[5], "fake-two", "fake-none", "fake-seven"], &["1", "2", "3", "8", "9", "7"]),
+    ];
+    for (answer, imported, [second, others @ ..], ids) in answers {
+        let fixture = Fixture::filled();
+        let file = fixture.file("clashing", CLASHING);
+        let args = ["--from", "json", &file, "--on-clash", answer];
+        let before = rows(&fixture.store());
+        let foretold = fixture.json("import", &[&args[..], &["--dry-run"]].concat()).ok().one();
+        assert_eq!(rows(&fixture.store()), before, "{answer}: a dry run is dry");
+        let report = fixture.json("import", &args).ok().one();
+        assert_eq!((&report, &report), (&foretold, &json!({ "imported": imported, "skipped": [], "clashes": 1 })));
+        let after = rows(&fixture.store());
+        assert_eq!(after.iter().map(|row| row.id().unwrap()).collect::<Vec<_>>(), ids, "{answer}");
+        let access = |row: &Token| row.access_token().unwrap().expose_secret().to_owned();
+        assert_eq!(access(&after[1]), second, "{answer}");
+        let added: Vec<_> = after[3..].iter().map(access).collect();
+        assert_eq!(added, others.into_iter().filter(|other| !other.is_empty()).collect::<Vec<_>>(), "{answer}");
+        // Nothing of the old row is left.
+        assert_eq!(after[1].user_name().is_none(), answer == "replace");
+    }
+}
+
+#[test]
+fn a_refused_clash_names_ids_and_lines_and_changes_nothing() {
+    let fixture = Fixture::filled();
+    let all = [1, 2, 3].map(|id| format!("{{\"id\":\"{id}\",\"access_token\":\"fake\"}}\n")).concat();
+    let file = fixture.file("all", format!("{{\"access_token\":\"fake\"}}\n{all}"));
+    let before = rows(&fixture.store());
+    for dry in [&["--dry-run"][..], &[]] {
+        let ran = fixture.json("import", &[&["--from", "json", &file], dry].concat()).code(3);
+        let message = ran.error()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("\"1\" (line 2), \"2\" (line 3), \"3\" (line 4);"), "{message}");
+    }
+    assert_eq!(rows(&fixture.store()), before);
+}
+
+#[test]
+fn nothing_is_made_by_a_dry_run_or_for_a_file_that_cannot_be_imported() {
+    let fixture = Fixture::new();
+    let (good, bad) =
+        (fixture.file("good", "{\"access_token\":\"fake\"}"), fixture.file("bad", "{\"access_token\":1}"));
+    let before = fixture.snapshot();
+    let report = fixture.json("import", &["--from", "json", &good, "--dry-run"]).ok().one();
+    assert_eq!(report, json!({ "imported": 1, "skipped": [], "clashes": 0 }));
+    fixture.json("import", &["--from", "json", &bad]).code(3);
+    assert!(fixture.snapshot() == before);
+    assert_eq!(fixture.text("import", &["--from", "json", &good]).ok().out, "imported  1\nskipped   0\nclashes   0\n");
+}
+
+#[test]
+fn rows_that_are_kept_out_are_listed_with_their_lines() {
+    let fixture = Fixture::new();
+    let text = "id,user_name\r\n1,ana,,,fake-1,,,,\r\n2,bob,,,,,,,\r\n1,eve,,,fake-3,,,,\r\n4,dan,,,fake-";
+    let file = fixture.file("file", text);
+    let report = fixture.json("import", &["--from", "zoho-csv", &file]).ok().one();
+    assert_eq!((&report["imported"], names(&report["skipped"][0])), (&json!(1), vec!["line", "reason"]));
+    let lines: Vec<_> = report["skipped"].as_array().unwrap().iter().map(|skipped| skipped["line"].clone()).collect();
+    assert_eq!(json!(lines), json!([3, 4, 5]));
+    let again = fixture.text("import", &["--from", "zoho-csv", &file, "--on-clash", "keep"]).ok().out;
+    assert!(again.contains("line 5: the file ends inside this row\n"), "{again}");
+}
+
+#[test]
+fn a_database_of_the_article_is_imported() {
+    let fixture = Fixture::new();
+    let path = fixture.at("zohooauth.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let table = "id, user_name, client_id, client_secret, refresh_token, access_token, grant_token, expiry_time, \
+                 redirect_url, api_domain";
+    database.execute(&format!("CREATE TABLE oauthtoken ({table})"), []).unwrap();
+    let row = "INSERT INTO oauthtoken (id, user_name, refresh_token) VALUES ('7', 'ana', 'fake'), ('8', 'bob', NULL)";
+    database.execute(row, []).unwrap();
+    let report = fixture.json("import", &["--from", "zoho-sqlite", &path]).ok().one();
+    let skipped = json!([{ "line": 2, "reason": "no access, refresh or grant token" }]);
+    assert_eq!(report, json!({ "imported": 1, "skipped": skipped, "clashes": 0 }));
+    let imported = rows(&fixture.store());
+    assert_eq!((imported[0].id(), imported[0].user_name()), (Some("7"), Some("ana")));
+}
+
+#[test]
+fn standard_input_can_be_imported() {
+    let fixture = Fixture::new();
+    let csv = "1,ana,,,fake-1,,,,\n";
+    assert_eq!(fixture.feed_json("import", &["--from", "zoho-csv", "-"], csv).ok().one()["imported"], 1);
+    let line = "{\"access_token\":\"fake\"}\n";
+    assert_eq!(fixture.feed_json("import", &["--from", "json", "-"], line).ok().one()["imported"], 1);
+}
+
+#[test]
+fn a_file_with_more_rows_than_one_frame_holds_is_imported_whole() {
+    let fixture = Fixture::new();
+    let line = format!("{}\n", json!({ "access_token": "fake", "extra": { "note": "n".repeat(900_000) } }));
+    let file = fixture.file("file", line.repeat(80));
+    assert_eq!(fixture.json("import", &["--from", "json", &file]).ok().one()["imported"], 80);
+    assert_eq!(rows(&fixture.store()).len(), 80);
+}
+
+/// A debug build gets more time than the 3 s that a release build has.
+#[test]
+fn a_hundred_thousand_rows_are_imported_in_time() {
+    let fixture = Fixture::new();
+    let line = |id: u32| {
+        format!("{id},user{id},client,secret,1000.{id:032x}.r,1000.{id:032x}.a,,1795300000000,,https://api.test\r\n")
+    };
+    let file = fixture.file("file", (1..=100_000).map(line).collect::<String>());
+    let start = Instant::now();
+    assert_eq!(fixture.json("import", &["--from", "zoho-csv", &file]).ok().one()["imported"], 100_000);
+    let (took, limit) = (start.elapsed(), Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 3 }));
+    println!("importing 100,000 rows: {took:?}");
+    assert!(took < limit, "{took:?}");
+}
