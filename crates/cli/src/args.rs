@@ -225,6 +225,27 @@ impl Export {
 }
 
 impl Command {
+    /// What is read and never made: the store's directory, or the file of an import.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        match self {
+            Self::Create(_) | Self::Completions(_) => None,
+            Self::Import(import) => Some(&import.file),
+            Self::Get(get) => Some(&get.dir),
+            Self::Delete(delete) => Some(&delete.dir),
+            Self::Clear(clear) => Some(&clear.dir),
+            Self::Export(export) => Some(&export.dir),
+            Self::Backup(copied) | Self::Salvage(copied) => Some(&copied.dir),
+            Self::List(store)
+            | Self::Find(store)
+            | Self::Save(store)
+            | Self::Stat(store)
+            | Self::Verify(store)
+            | Self::Dump(store)
+            | Self::Compact(store)
+            | Self::Adopt(store) => Some(&store.dir),
+        }
+    }
+
     /// Whether nothing of a store changes, so that nobody is misled if not all of the output was read.
     pub(crate) fn only_reads(&self) -> bool {
         match self {

@@ -17,12 +17,20 @@ mod save;
 mod stat;
 mod verify;
 
+use std::path::Path;
+
 use crate::args::Command;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
 
 /// Does what the command line asks.
 pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
+    if command.source().is_some_and(may_be_a_token) {
+        let message =
+            "there is nothing of that name, which is not shown: so long, it may be a token in the wrong place";
+        let kind = if matches!(command, Command::Import(_)) { Kind::Io } else { Kind::NotAStore };
+        return Err(Failure::new(kind, message));
+    }
     match command {
         Command::Create(store) => create::run(ui, &store.dir),
         Command::List(store) => list::run(ui, &store.dir),
@@ -42,4 +50,12 @@ pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
         Command::Adopt(store) => adopt::run(ui, &store.dir),
         Command::Completions(completions) => completions::run(ui, completions.shell),
     }
+}
+
+/// Failures show paths. One of which nothing is there, as long as tokens are, may be a token that took a path's place.
+fn may_be_a_token(path: &Path) -> bool {
+    const TOKEN_LEN_MIN: usize = 24;
+    let is_there = |part: &Path| part.symlink_metadata().is_ok();
+    let first = path.components().next().map(|first| Path::new(first.as_os_str()));
+    path.as_os_str().len() >= TOKEN_LEN_MIN && !first.is_some_and(is_there)
 }

@@ -110,6 +110,33 @@ fn by_wrong_command_lines() {
 }
 
 #[test]
+fn by_tokens_in_the_place_of_paths() {
+    let fixture = Fixture::filled();
+    let store = fixture.store();
+    // Shorter ones look like any name.
+    for secret in SECRETS.into_iter().filter(|secret| secret.len() >= 24) {
+        let lines: [&[&str]; 5] = [
+            &["list", secret],
+            &["get", "--access-token", &store, secret],
+            &["delete", secret, &store],
+            &["backup", secret, &fixture.at("dest")],
+            &["import", &store, "--from", "json", secret],
+        ];
+        for line in lines {
+            for more in [&["--json"][..], &[]] {
+                let ran = run(&[line, more].concat()).code(4);
+                assert!(more.is_empty() || ran.error()["path"].is_null(), "{ran:?}");
+                check(&ran);
+            }
+        }
+    }
+    // Not so where only the end of a path is missing, or if it is short.
+    for path in [fixture.at("a name that is as long as a token"), "missing".into()] {
+        assert!(run(&["list", &path]).code(4).err.contains(&path));
+    }
+}
+
+#[test]
 fn by_bad_input() {
     let fixture = Fixture::filled();
     for secret in SECRETS {
