@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use tokcask_zoho::{JsonError, JsonFault};
+use tokcask_zoho::JsonError;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Kind};
@@ -125,13 +125,5 @@ fn strip_cr(line: &str) -> &str {
 
 /// A token in JSON that is none.
 pub(crate) fn failure(error: &JsonError) -> Failure {
-    Failure::new(Kind::Input, fault_text(error))
-}
-
-/// What is wrong with a token in JSON. An unknown name is not repeated: it may be a secret without its name.
-pub(crate) fn fault_text(error: &JsonError) -> String {
-    match &error.fault {
-        JsonFault::UnknownName { .. } => format!("column {}: a name that no token has", error.column),
-        _ => error.to_string(),
-    }
+    Failure::new(Kind::Input, error.to_string())
 }

@@ -1,6 +1,8 @@
 //! Instants for people: how far off, and which day.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
 
 const MINUTE_S: u64 = 60;
 const HOUR_S: u64 = 60 * MINUTE_S;
@@ -17,10 +19,10 @@ pub(crate) fn expiry(expires_at: SystemTime, now: SystemTime) -> String {
 
 /// `2026-11-21 22:07:23 UTC`.
 pub(crate) fn date(instant: SystemTime) -> String {
-    let seconds = instant.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (year, month, day) = civil(seconds / DAY_S);
-    let (hour, minute, second) = (seconds % DAY_S / HOUR_S, seconds % HOUR_S / MINUTE_S, seconds % MINUTE_S);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    match Timestamp::try_from(instant) {
+        Ok(timestamp) => timestamp.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => "after the year 9999".into(),
+    }
 }
 
 /// In its largest unit, rounded down.
@@ -32,22 +34,6 @@ fn rounded(duration: Duration) -> String {
         HOUR_S..DAY_S => format!("{} h", seconds / HOUR_S),
         _ => format!("{} d", seconds / DAY_S),
     }
-}
-
-/// Year, month and day of a day since 1970.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // In cycles of 400 years, and in years that begin in March, so that a leap day comes last.
-    const CYCLE_DAYS: u64 = 146_097;
-    const DAYS_0000_03_01_TO_1970: u64 = 719_468;
-    let days = days + DAYS_0000_03_01_TO_1970;
-    let day_of_cycle = days % CYCLE_DAYS;
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_cycle + 400 * (days / CYCLE_DAYS) + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

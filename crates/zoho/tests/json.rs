@@ -125,7 +125,7 @@ fn missing_null_and_empty_values_are_told_apart_where_it_matters() {
 #[test]
 fn whatever_is_no_token_is_refused_with_its_place() {
     use JsonFault::{ExtraKeyEmpty, ExtraKeyTwice, ExtraNotAnObject, ExtraNotText, NotAnObject, NotJson, Truncated};
-    let unknown = |name: Option<&str>| JsonFault::UnknownName { name: name.map(str::to_owned) };
+    let unknown = |nearest| JsonFault::UnknownName { nearest };
     for (line, expected) in [
         ("", Truncated),
         ("{", Truncated),
@@ -141,11 +141,13 @@ fn whatever_is_no_token_is_refused_with_its_place() {
         ("\"id\"", NotAnObject),
         ("null", NotAnObject),
         ("7", NotAnObject),
-        (r#"{"name": "x"}"#, unknown(Some("name"))),
-        (r#"{"abcdefghijklmnopqrstuvwx": 1}"#, unknown(Some("abcdefghijklmnopqrstuvwx"))),
-        (r#"{"abcdefghijklmnopqrstuvwxy": 1}"#, unknown(None)),
+        (r#"{"name": "x"}"#, unknown(None)),
+        (r#"{"acces_token": "x"}"#, unknown(Some("access_token"))),
+        (r#"{"refreshToken": "x"}"#, unknown(Some("refresh_token"))),
+        (r#"{"abcdefghijklmnopqrstuvwxyz": 1}"#, unknown(None)),
         (r#"{"1000.fake": 1}"#, unknown(None)),
-        (r#"{"ID": "7"}"#, unknown(Some("ID"))),
+        (r#"{"ID": "7"}"#, unknown(Some("id"))),
+        (r#"{"": "7"}"#, unknown(None)),
         (r#"{"id": "7", "id": "7"}"#, JsonFault::NameTwice { name: "id" }),
         (r#"{"id": null, "\u0069d": null}"#, JsonFault::NameTwice { name: "id" }),
         (r#"{"extra": {}, "extra": {}}"#, JsonFault::NameTwice { name: "extra" }),

@@ -123,7 +123,6 @@ fn read(ui: &Ui, args: &Import) -> Result<tokcask_zoho::Import, Failure> {
     let bad = |fault: String| Failure::new(Kind::Input, format!("{}: {fault}", args.file.display())).at(&args.file);
     import.map_err(|error| match error {
         tokcask_zoho::Error::Io { source } => Failure::io("read", &args.file, &source),
-        tokcask_zoho::Error::Json { line, source } => bad(format!("line {line}: {}", input::fault_text(&source))),
         // Names lines and columns, never content.
         error => bad(error.to_string()),
     })

@@ -26,8 +26,7 @@ use crate::ui::Ui;
 /// Does what the command line asks.
 pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
     if command.source().is_some_and(may_be_a_token) {
-        let message =
-            "there is nothing of that name, which is not shown: so long, it may be a token in the wrong place";
+        let message = "there is nothing of that name, which is not shown: it looks like a token in the wrong place";
         let kind = if matches!(command, Command::Import(_)) { Kind::Io } else { Kind::NotAStore };
         return Err(Failure::new(kind, message));
     }
@@ -52,10 +51,11 @@ pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// Failures show paths. One of which nothing is there, as long as tokens are, may be a token that took a path's place.
+/// Failures show paths. One of which nothing is there, and which looks as tokens do, may have taken a path's place.
 fn may_be_a_token(path: &Path) -> bool {
-    const TOKEN_LEN_MIN: usize = 24;
-    let is_there = |part: &Path| part.symlink_metadata().is_ok();
-    let first = path.components().next().map(|first| Path::new(first.as_os_str()));
-    path.as_os_str().len() >= TOKEN_LEN_MIN && !first.is_some_and(is_there)
+    const RANDOM_LEN_MIN: usize = 20;
+    let text = path.as_os_str().to_string_lossy();
+    let longest = text.split(['-', '_', '.', ' ']).map(str::len).max();
+    let is_there = path.symlink_metadata().is_ok();
+    !is_there && !text.contains('/') && longest.is_some_and(|len| len >= RANDOM_LEN_MIN)
 }

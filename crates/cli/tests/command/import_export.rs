@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokcask::{LogStore, Token, TokenStore};
@@ -182,19 +181,4 @@ fn a_file_with_more_rows_than_one_frame_holds_is_imported_whole() {
     let file = fixture.file("file", line.repeat(80));
     assert_eq!(fixture.json("import", &["--from", "json", &file]).ok().one()["imported"], 80);
     assert_eq!(rows(&fixture.store()).len(), 80);
-}
-
-/// A debug build gets more time than the 3 s that a release build has.
-#[test]
-fn a_hundred_thousand_rows_are_imported_in_time() {
-    let fixture = Fixture::new();
-    let line = |id: u32| {
-        format!("{id},user{id},client,secret,1000.{id:032x}.r,1000.{id:032x}.a,,1795300000000,,https://api.test\r\n")
-    };
-    let file = fixture.file("file", (1..=100_000).map(line).collect::<String>());
-    let start = Instant::now();
-    assert_eq!(fixture.json("import", &["--from", "zoho-csv", &file]).ok().one()["imported"], 100_000);
-    let (took, limit) = (start.elapsed(), Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 3 }));
-    println!("importing 100,000 rows: {took:?}");
-    assert!(took < limit, "{took:?}");
 }

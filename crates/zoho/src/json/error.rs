@@ -22,10 +22,10 @@ pub enum JsonFault {
     Truncated,
     /// It is JSON, but not an object.
     NotAnObject,
-    /// A name that no token has.
+    /// A name that no token has. It is not repeated: it may be a secret at the wrong place.
     UnknownName {
-        /// The name, if it is at most 24 letters, digits and underscores.
-        name: Option<String>,
+        /// The one of ours that it is nearly.
+        nearest: Option<&'static str>,
     },
     /// A name that came before.
     NameTwice {
@@ -66,8 +66,8 @@ impl fmt::Display for JsonFault {
             Self::NotJson => f.write_str("not JSON"),
             Self::Truncated => f.write_str("the JSON ends too early"),
             Self::NotAnObject => f.write_str("not an object"),
-            Self::UnknownName { name: Some(name) } => write!(f, "unknown name {name}"),
-            Self::UnknownName { name: None } => f.write_str("unknown name"),
+            Self::UnknownName { nearest: Some(name) } => write!(f, "a name that no token has; perhaps {name} is meant"),
+            Self::UnknownName { nearest: None } => f.write_str("a name that no token has"),
             Self::NameTwice { name } => write!(f, "{name} is given twice"),
             Self::NotText { name } => write!(f, "{name} is neither text nor null"),
             Self::Masked { name } => write!(f, "{name} is a masked value; ask for the secret itself with --reveal"),

@@ -18,8 +18,6 @@ use crate::import::Rows;
 use crate::mask::is_masked;
 use crate::{Error, Import, columns};
 
-const SHOWN_NAME_LEN_MAX: usize = 24;
-
 /// Reads one token, as [`to_json`](super::to_json) writes it without masks.
 ///
 /// An object of the ten columns, each text or null, and `extra`, an object of texts. A name that is missing is `None`,
@@ -177,16 +175,22 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<&'static str, E> {
-        let mut known = columns::NAMES.into_iter().chain([EXTRA]).chain(STORE_NAMES);
-        known.find(|known| *known == name).map_or_else(|| self.0.refuse(unknown(name)), Ok)
+        known_names().find(|known| *known == name).map_or_else(|| self.0.refuse(unknown(name)), Ok)
     }
 }
 
-/// Anything longer or stranger than a name may be a secret at the wrong place.
+fn known_names() -> impl Iterator<Item = &'static str> {
+    columns::NAMES.into_iter().chain([EXTRA]).chain(STORE_NAMES)
+}
+
 fn unknown(name: &str) -> JsonFault {
-    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let is_shown = is_plain && name.len() <= SHOWN_NAME_LEN_MAX;
-    JsonFault::UnknownName { name: is_shown.then(|| name.to_owned()) }
+    // Longer ones are nearly none of ours, and comparing takes its time.
+    let is_short = name.len() <= 2 * "client_secret".len();
+    let name = name.to_lowercase();
+    let distance = |known: &&str| strsim::damerau_levenshtein(&name, known);
+    let nearest = known_names().filter(|_| is_short).min_by_key(distance);
+    // One letter in four may be a slip.
+    JsonFault::UnknownName { nearest: nearest.filter(|known| 4 * distance(known) <= known.len()) }
 }
 
 /// The object of extra values.
