@@ -170,8 +170,8 @@ impl Options {
     /// they were.
     ///
     /// # Errors
-    /// `NotAStore` if there is nothing at `from`, or something at `to`; `Corrupt` if no copy of the file header can be
-    /// read, without which no row can be told from garbage; `NoSpace` or `Io` for `to`, where nothing is left then.
+    /// `NotAStore` if there is nothing at `from`, or something at `to`; `Corrupt` (or `NotAStore`, or `Copied`) if neither
+    /// a copy of the file header nor any frame can be read; `NoSpace` or `Io` for `to`, where nothing is left then.
     pub fn salvage(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageReport> {
         engine::salvage::salvage(self, &Disk, from.as_ref(), to.as_ref())
     }

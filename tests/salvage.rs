@@ -350,6 +350,25 @@ fn sectors_that_cannot_be_read_are_lost_and_the_others_are_not() {
 }
 
 #[test]
+fn a_lost_file_header_costs_nothing() {
+    let history = history();
+    for slots in [true, false] {
+        for fill in [0x00, 0xA5] {
+            let mut log = history.log.clone();
+            log[..FRAMES_AT].fill(fill);
+            assert_eq!(history.check(&log, slots, &(0..FRAMES_AT)), Outcome::Whole);
+            // With the first frame: what a compaction carried over.
+            log[..FRAMES_AT + 512].fill(fill);
+            assert_eq!(history.check(&log, slots, &(0..FRAMES_AT + 512)), Outcome::Partly);
+        }
+    }
+    let mut log = history.log.clone();
+    log.fill(0xA5);
+    let sim = history.with(&log, true);
+    assert_eq!(salvage(&sim).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
 fn an_older_log_is_salvaged_as_far_as_it_goes_and_all_of_it_is_doubtful() {
     let history = history();
     let sim = history.with(&history.log, true);

@@ -19,7 +19,7 @@ pub(crate) fn run(data: &[u8]) {
     let Some((numbers, frame)) = rest.split_first_chunk::<24>() else { return };
     let [salt, generation, offset] =
         std::array::from_fn(|place| u64::from_le_bytes(std::array::from_fn(|byte| numbers[8 * place + byte])));
-    let seed = Seed { salt, generation };
+    let seed = Seed::new(salt, generation);
     let mut frame = frame.to_vec();
     if switches & CHECKSUMS != 0 {
         let mending = Mending { lengths: switches & LENGTHS != 0, counters: false };

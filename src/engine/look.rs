@@ -8,6 +8,7 @@ use super::lock_file::LOCK_LEN;
 use super::recover::{FoundHeader, contradiction, read_header_beside};
 use super::{LOCK, LOG, lock_file, redo};
 use crate::error::{Error, Result};
+use crate::format::Seed;
 use crate::format::slot::Slot;
 use crate::log::walk::Extent;
 use crate::storage::{Directory, File, Storage};
@@ -17,21 +18,31 @@ pub(super) struct FoundLog {
     pub(super) file: Arc<dyn File>,
     pub(super) path: PathBuf,
     pub(super) end: u64,
+    pub(super) seed: Seed,
     pub(super) header: FoundHeader,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// The same, but for what a file header tells.
+pub(super) struct Headless {
+    pub(super) file: Arc<dyn File>,
+    pub(super) path: PathBuf,
+    pub(super) end: u64,
     pub(super) slots: Vec<Slot>,
 }
 
 impl FoundLog {
     /// Finds the log of the store at `path`, whatever the lock file says of it.
     pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<Self> {
-        Self::open_through(storage, path, |file| file)
+        Self::open_through(storage, path, |file| file, |error, _| Err(error))
     }
 
-    /// The same, reading all files through `through`.
+    /// The same, reading all files through `through`; a log of which no header can be read is left to `without_header`.
     pub(super) fn open_through(
         storage: &dyn Storage,
         path: &Path,
         through: fn(Arc<dyn File>) -> Arc<dyn File>,
+        without_header: fn(Error, Headless) -> Result<Self>,
     ) -> Result<Self> {
         let nothing = |reason| Error::NotAStore { path: path.into(), reason };
         let directory = storage.open_dir(path)?.ok_or_else(|| nothing("there is nothing"))?;
@@ -44,10 +55,16 @@ impl FoundLog {
             None => return Err(Error::Copied { path, reason: "the lock file knows of a log that is not there" }),
         };
         let file_len = |file: &dyn File| file.file_len().map_err(|error| Error::io("stat", &path, error));
-        let header = read_header_beside(file.as_ref(), &path, file_len(file.as_ref())?, &slots)?;
+        let header = match read_header_beside(file.as_ref(), &path, file_len(file.as_ref())?, &slots) {
+            Ok(header) => header,
+            Err(error) => {
+                let end = file_len(file.as_ref())?;
+                return without_header(error, Headless { file, path, end, slots });
+            }
+        };
         let file = redo::with_pending(directory.as_ref(), file, &header.header)?;
         let end = file_len(file.as_ref())?;
-        Ok(Self { file, path, end, header, slots })
+        Ok(Self { file, path, end, seed: header.header.seed(), header, slots })
     }
 
     /// Why the lock file says that this is not its log.
@@ -60,7 +77,7 @@ impl FoundLog {
         Extent {
             file: self.file.as_ref(),
             path: &self.path,
-            seed: self.header.header.seed(),
+            seed: self.seed,
             file_header_crc: self.header.crc,
             end: self.end,
         }

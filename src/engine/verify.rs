@@ -28,7 +28,8 @@ impl Engine {
             Ok(header) => header,
             Err(error) => return unreadable(error),
         };
-        verify(&FoundLog { file, path, end, header, slots: vec![slot] }, &self.progress)
+        let seed = header.header.seed();
+        verify(&FoundLog { file, path, end, seed, header, slots: vec![slot] }, &self.progress)
     }
 }
 

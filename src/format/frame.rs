@@ -114,6 +114,17 @@ impl FrameHeader {
         Ok((header, crc))
     }
 
+    /// The seed under which a header at `offset` verifies; `None` if these bytes begin as none.
+    ///
+    /// For a log whose file header is lost. It proves nothing by itself: see [`Seed::of`].
+    #[must_use]
+    pub fn seed(offset: u64, bytes: &[u8]) -> Option<Seed> {
+        let mut input = Input::new(bytes);
+        let covered = input.bytes(CRC_AT).ok()?;
+        let crc = input.u32().ok()?;
+        covered.starts_with(&FRAME_MAGIC.to_le_bytes()).then(|| Seed::of(offset, covered, crc))
+    }
+
     /// Length of the whole frame, in bytes.
     #[must_use]
     pub fn frame_len(&self) -> u64 {

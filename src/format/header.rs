@@ -77,7 +77,7 @@ impl FileHeader {
     /// What the checksums of this log start from.
     #[must_use]
     pub fn seed(&self) -> Seed {
-        Seed { salt: self.salt, generation: self.generation }
+        Seed::new(self.salt, self.generation)
     }
 
     /// One copy, and its checksum, which is the chain of the first frame.

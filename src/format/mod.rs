@@ -42,16 +42,32 @@ pub const COUNTER_MAX: u64 = 1 << 62;
 
 /// What every checksum of a log starts from, so that bytes of another store, generation or place never verify.
 ///
-/// The salt is private to the file: it is never printed.
-#[derive(Clone, Copy)]
+/// Stands for the salt and the generation. The salt is private to the file: it is never printed, nor is this.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed {
-    /// Random per generation.
-    pub salt: u64,
-    /// Number of this log file in its store's life.
-    pub generation: u64,
+    /// CRC of salt and generation.
+    start: u32,
 }
 
 impl Seed {
+    /// Of the log with this salt and generation.
+    #[must_use]
+    pub fn new(salt: u64, generation: u64) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&salt.to_le_bytes());
+        hasher.update(&generation.to_le_bytes());
+        Self { start: hasher.finalize() }
+    }
+
+    /// The one seed under which `data` at `offset` has this checksum. Every checksum has one: whether it is the log's
+    /// shows when other checksums agree.
+    #[must_use]
+    pub fn of(offset: u64, data: &[u8], crc: u32) -> Self {
+        let covered = offset.to_le_bytes().into_iter().chain(data.iter().copied());
+        let before: Vec<u8> = covered.collect();
+        Self { start: !before.into_iter().rev().fold(!crc, crc_step_back) }
+    }
+
     /// The checksum of `parts`, one after the other, as bytes at `offset` of the log.
     #[must_use]
     pub fn crc(&self, offset: u64, parts: &[&[u8]]) -> u32 {
@@ -62,22 +78,27 @@ impl Seed {
         hasher.finalize()
     }
 
-    fn hasher(&self, offset: u64) -> crc32fast::Hasher {
-        let mut prefix = [0; 24];
-        let numbers = [self.salt, self.generation, offset];
-        let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
-        for (slot, byte) in prefix.iter_mut().zip(bytes) {
-            *slot = byte;
-        }
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&prefix);
+    fn hasher(self, offset: u64) -> crc32fast::Hasher {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.start);
+        hasher.update(&offset.to_le_bytes());
         hasher
     }
 }
 
+/// The state of a CRC-32 before this byte went in, if this is the state after it.
+fn crc_step_back(state: u32, byte: u8) -> u32 {
+    /// The polynomial, bits reversed, as FORMAT.md's CRC has it.
+    const POLYNOMIAL: u32 = 0xEDB8_8320;
+    let shifted = (0..8).fold(state, |state, _| {
+        // The highest bit tells whether the polynomial was taken off in this step.
+        if state >> 31 == 1 { ((state ^ POLYNOMIAL) << 1) | 1 } else { state << 1 }
+    });
+    shifted ^ u32::from(byte)
+}
+
 impl std::fmt::Debug for Seed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seed").field("generation", &self.generation).finish_non_exhaustive()
+        f.write_str("Seed(redacted)")
     }
 }
 

@@ -1,9 +1,10 @@
 //! Writing every row that can be read of a damaged log into a new store.
 //!
 //! Frames that are good by themselves count, wherever they lie; in between, every operation that verifies. What lies
-//! behind the durable end counts as little as for an opener. The damaged store is only read.
+//! behind the durable end counts as little as for an opener. The file header is not needed. The damaged store is only read.
 
 mod bad_sectors;
+mod headless;
 mod lost;
 mod search;
 
@@ -14,9 +15,9 @@ use self::lost::{Lost, Part};
 use self::search::Search;
 use super::build::{Counters, NewLog};
 use super::fresh;
-use super::look::FoundLog;
-use super::recover::proved_end;
-use crate::error::Result;
+use super::look::{FoundLog, Headless};
+use super::recover::{FoundHeader, proved_end};
+use crate::error::{DecodeError, Error, Result};
 use crate::format::ALIGN;
 use crate::format::frame::{FRAME_HEADER_LEN, Kind};
 use crate::format::header::FileHeader;
@@ -24,6 +25,7 @@ use crate::format::operation::{Located, OPERATION_HEADER_LEN, Operation};
 use crate::index::IndexBuilder;
 use crate::inspect::SalvageReport;
 use crate::log::Location;
+use crate::log::scan::Window;
 use crate::log::source::Source;
 use crate::log::tail;
 use crate::log::walk::{Damaged, End, Step, walk};
@@ -37,7 +39,7 @@ const SEAL_LEN: u64 = FRAME_HEADER_LEN as u64 + OPERATION_HEADER_LEN as u64 + 8;
 
 /// Salvages the store at `from` into a new one at `to`.
 pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to: &Path) -> Result<SalvageReport> {
-    let log = FoundLog::open_through(storage, from, bad_sectors::skipped)?;
+    let log = FoundLog::open_through(storage, from, bad_sectors::skipped, without_header)?;
     let found = Collected::read(&log, options)?;
     let mut random = [0; 24];
     storage.random(&mut random)?;
@@ -50,6 +52,25 @@ pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to:
     );
     fresh::make(storage, to, &header, |directory| found.write(storage, directory, &header, options))?;
     Ok(found.report(&log))
+}
+
+/// A log whose header is lost, if its frames tell what they start from. The slots beside it are taken for its own.
+fn without_header(error: Error, log: Headless) -> Result<FoundLog> {
+    let Headless { file, path, end, slots } = log;
+    let lost = match &error {
+        Error::Corrupt { offset, reason, .. } => (*offset, reason.clone()),
+        Error::NotAStore { .. } | Error::Copied { .. } => (0, DecodeError::Magic),
+        _ => return Err(error),
+    };
+    let Some(guess) = headless::guess(Window::new(file.as_ref(), &path, end), end)? else { return Err(error) };
+    let newest = slots.iter().max_by_key(|slot| (slot.generation, slot.watermark));
+    let (uuid, generation) = newest.map_or(([0; 16], 1), |slot| (slot.uuid, slot.generation));
+    let header = FoundHeader {
+        header: FileHeader::plain(uuid, generation, 0, 0),
+        crc: guess.file_header_crc,
+        damaged_copy: Some(lost),
+    };
+    Ok(FoundLog { file, path, end, seed: guess.seed, header, slots })
 }
 
 /// What can be read of a log.
