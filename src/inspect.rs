@@ -108,6 +108,8 @@ pub struct SalvageReport {
     pub maybe_stale: Vec<String>,
     /// Why the log is not the one that the lock file knows: then anything may be missing behind its end.
     pub copied: Option<&'static str>,
+    /// No watermark of this log could be read: if its end is lost, nothing here tells.
+    pub end_unproved: bool,
     /// What was left out because nobody was ever told that it was saved.
     pub torn_tail: Option<Damage>,
 }

@@ -105,8 +105,8 @@ impl Options {
     }
 
     /// Is called now and then during long work, on the thread that does it: opening, verifying, dumping, salvaging,
-    /// adopting, and `compact`, `backup`, `import` and `verify` of the handle. It may find, but not write: some of that
-    /// work keeps other writers out.
+    /// adopting, and `compact`, `backup`, `import` and `verify` of the handle. It may find, and call nothing else of the
+    /// handle: some of that work holds the writer's lock, and would wait for itself.
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Listener::new(progress);
@@ -177,13 +177,15 @@ impl Options {
     }
 
     /// Accepts the log in the directory `path` as the store's, where opening says [`Copied`](crate::Error::Copied): an
-    /// older log was put back, and what it lacks is to be lost.
+    /// older log was put back, and what it lacks is to be lost. (Opening says `Corrupt` if the older log's room reaches
+    /// past the newer one's end: a lost end cannot be told from that. It is accepted as well.)
     ///
     /// Counters go on above everything that the lost part gave, as far as the lock file knows. A store that opens is
-    /// left as it is. Until this returns the store is `Copied` still.
+    /// left as it is. After a crash the store is as it was, or adopted.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open). A log that is damaged stays `Corrupt`, and one that is gone `Copied`.
+    /// Those of [`open`](Self::open); nothing was changed then. A log that is damaged stays `Corrupt`, and one that is gone
+    /// `Copied`.
     pub fn adopt(&self, path: impl AsRef<Path>) -> Result<AdoptReport> {
         engine::adopt::adopt(self, Arc::new(Disk), path.as_ref())
     }

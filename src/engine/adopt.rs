@@ -1,16 +1,15 @@
 //! Accepting a log that the lock file does not know: somebody put an older one back, and means it.
 //!
-//! Ends in a new generation above every slot, with counters above theirs, and both slots say so. Until then nothing that
-//! the slots say is changed, so that a crash leaves a store that is still to be adopted.
+//! Ends in a new generation above every slot, with counters above theirs, and both slots say so. Until then nothing is
+//! written to the log or the slots, so that a crash leaves a store that is still to be adopted.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Engine;
 use super::compact::Rewrite;
-use super::open::{Accept, open_log};
+use super::open::{Accept, Contradiction, open_log};
 use crate::error::Result;
-use crate::format::slot::Slot;
 use crate::inspect::AdoptReport;
 use crate::options::Options;
 use crate::storage::Storage;
@@ -20,7 +19,7 @@ pub(crate) fn adopt(options: &Options, storage: Arc<dyn Storage>, path: &Path) -
     let options = options.clone().create(false);
     let (engine, contradiction) = open_log(&options, storage, path, Accept::AnyLog)?;
     if let Some(contradiction) = &contradiction {
-        engine.take_over(&contradiction.slots)?;
+        engine.take_over(contradiction)?;
     }
     let stats = engine.stats()?;
     let report = AdoptReport {
@@ -34,10 +33,11 @@ pub(crate) fn adopt(options: &Options, storage: Arc<dyn Storage>, path: &Path) -
 }
 
 impl Engine {
-    /// Goes on above everything that these slots speak of.
-    fn take_over(&self, slots: &[Slot]) -> Result<()> {
+    /// Goes on above everything that the slots speak of.
+    fn take_over(&self, Contradiction { slots, counters, .. }: &Contradiction) -> Result<()> {
         let mut writer = self.writer()?;
         let mut rewrite = Rewrite::nothing(&writer);
+        rewrite.counters.raise(counters.next_id, counters.next_revision);
         for slot in slots.iter().filter(|slot| slot.uuid == writer.header.uuid) {
             rewrite.generation = rewrite.generation.max(slot.generation.saturating_add(1));
             rewrite.counters.raise(slot.next_id, slot.next_revision);

@@ -5,6 +5,7 @@
 //! back and compared before it takes the name. Also the way out after a failed sync, for a new file has no such past.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use super::build::{Counters, NewLog};
@@ -12,8 +13,8 @@ use super::locks::LogLock;
 use super::replay::replay_durable;
 use super::{Engine, LOG, LOG_NEW, Shared, Writer, tail_file};
 use crate::error::{DecodeError, Error, Result};
-use crate::format::COUNTER_MAX;
 use crate::format::header::{FRAMES_AT, FileHeader};
+use crate::format::{COUNTER_MAX, record};
 use crate::index::Index;
 use crate::log::Location;
 use crate::log::scan::Scanner;
@@ -64,6 +65,16 @@ enum Origin<'a> {
     Given(&'a Token),
 }
 
+impl Origin<'_> {
+    /// How much of a log it takes, about.
+    fn len(&self) -> u64 {
+        match self {
+            Self::Kept(at) => at.len(),
+            Self::Given(token) => record::encoded_len(&token.view()),
+        }
+    }
+}
+
 impl Engine {
     /// Moves to a new generation. Saves wait for it, finds do not.
     pub(crate) fn compact(&self) -> Result<CompactReport> {
@@ -93,7 +104,14 @@ impl Engine {
             }
         };
         writer.poisoned = true;
-        let report = self.move_to(writer, built)?;
+        let report = self.move_to(writer, built).map_err(|error| match error {
+            // The name shows already, and with it the changes, if it survives.
+            error if !rewrite.changed.is_empty() => {
+                let (path, source) = (self.log_path.clone(), Arc::new(io::Error::other(error)));
+                Error::OutcomeUnknown { path, source }
+            }
+            error => error,
+        })?;
         trace::compacted(&self.log_path, &report);
         Ok(report)
     }
@@ -102,8 +120,10 @@ impl Engine {
         let mut salt = [0; 8];
         self.storage.random(&mut salt)?;
         let now_ms = self.storage.now_ms();
-        if rewrite.generation > COUNTER_MAX {
-            return Err(Error::TooLarge { what: "generation", len: rewrite.generation, limit: COUNTER_MAX });
+        let Counters { next_id, next_revision } = rewrite.counters;
+        let counters = [("generation", rewrite.generation), ("next id", next_id), ("next revision", next_revision)];
+        if let Some((what, len)) = counters.into_iter().find(|(_, value)| *value > COUNTER_MAX) {
+            return Err(Error::TooLarge { what, len, limit: COUNTER_MAX });
         }
         let header = FileHeader {
             generation: rewrite.generation,
@@ -116,7 +136,8 @@ impl Engine {
             let shared = self.shared()?;
             (shared.source.clone(), origins(&shared.index, &rewrite.changed))
         };
-        let mut meter = self.progress.start(writer.appender.end().saturating_mul(2));
+        let to_write: u64 = origins.iter().map(Origin::len).sum();
+        let mut meter = self.progress.start(writer.appender.end() + to_write);
         // Once with `read_at`, where a bad sector is an error; in a map it would be the end of the process.
         let mut scanner = Scanner::new(
             old.file(),
@@ -136,11 +157,18 @@ impl Engine {
                 Origin::Kept(at) => old.read(*at, |row| log.push(row))??,
                 Origin::Given(token) => log.push(&token.view())?,
             }
-            meter.step_to(writer.appender.end() + log.end());
+            meter.step_by(origin.len());
         }
         log.sync()?;
         // As an opener would read it.
-        let (index, source) = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode)?;
+        let read_back = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode);
+        let (index, source) = read_back.map_err(|error| match error {
+            // The old log is fine.
+            Error::Corrupt { offset, reason, .. } => {
+                Error::Corrupt { path: self.directory.path().join(LOG_NEW), offset, reason }
+            }
+            error => error,
+        })?;
         self.compare(&old, &origins, &source, &index)?;
         log.seal(index.len())?;
         // They may hold what was deleted; the directory's sync comes with the rename.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::look::FoundLog;
 use super::verify::verify_path;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::frame::Kind;
 use crate::format::operation::{Located, Operation};
 use crate::index::IndexBuilder;
@@ -26,33 +26,37 @@ pub(crate) fn dump(
     path: &Path,
     mut f: impl FnMut(&FrameInfo<'_>) -> ControlFlow<()>,
 ) -> Result<VerifyReport> {
-    let report = verify_path(options, storage, path)?;
-    let log = match FoundLog::open(storage, path) {
+    match FoundLog::open(storage, path) {
+        Ok(mut log) => {
+            // Somebody may be writing: what comes after this is not listed, for it is not known what it replaces.
+            let (live, end) = live_offsets(&log)?;
+            log.end = end;
+            walk(log.extent(), |step| {
+                Ok(match step {
+                    Step::Frame(frame) => f(&describe(frame, &live)),
+                    Step::Damage(_) => ControlFlow::Continue(()),
+                })
+            })?;
+        }
         // No header, no frames; the report says so.
-        Err(Error::Corrupt { .. }) => return Ok(report),
-        log => log?,
-    };
-    let live = live_offsets(&log)?;
-    walk(log.extent(), |step| {
-        Ok(match step {
-            Step::Frame(frame) => f(&describe(frame, &live)),
-            Step::Damage(_) => ControlFlow::Continue(()),
-        })
-    })?;
-    Ok(report)
+        Err(error) if error.kind() == ErrorKind::Corrupt => {}
+        Err(error) => return Err(error),
+    }
+    verify_path(options, storage, path)
 }
 
-/// Where the puts lie that hold the present rows, as far as the log can be read.
-fn live_offsets(log: &FoundLog) -> Result<HashSet<u64>> {
+/// Where the puts lie that hold the present rows, as far as the log can be read, and where its last frame ends.
+fn live_offsets(log: &FoundLog) -> Result<(HashSet<u64>, u64)> {
     let source = Source::new(log.file.clone(), &log.path, log.extent().seed, ReadMode::Copy, log.end)?;
     let mut rows = IndexBuilder::new();
-    walk(log.extent(), |step| {
+    let end = walk(log.extent(), |step| {
         if let Step::Frame(frame) = step {
             rows.apply_readable(&source, &frame.operations)?;
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(rows.locations().map(Location::offset).collect())
+    let end = end.expect("nothing breaks this walk").at;
+    Ok((rows.locations().map(Location::offset).collect(), end))
 }
 
 fn describe<'a>(frame: &'a Frame<'_>, live: &HashSet<u64>) -> FrameInfo<'a> {

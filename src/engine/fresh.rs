@@ -1,15 +1,18 @@
 //! A new store in a directory of its own, for a backup and a salvage: complete, or nothing is left.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::build::NewLog;
 use super::lock_file::LockFile;
 use super::locks::OpenLock;
+use super::replay::replay_durable;
 use super::{LOCK, LOG, LOG_NEW};
 use crate::error::{Error, Result};
 use crate::format::header::FileHeader;
 use crate::format::slot::Slot;
+use crate::options::ReadMode;
 use crate::storage::{Directory, Storage};
 
 /// Makes a store at `path`, which must be missing or an empty directory, of what `fill` puts into a log with this header.
@@ -21,32 +24,69 @@ pub(super) fn make(
     header: &FileHeader,
     fill: impl FnOnce(&dyn Directory) -> Result<(NewLog<'_>, u64)>,
 ) -> Result<()> {
-    let existing = storage.open_dir(path)?;
-    let made = existing.is_none();
-    let directory = match existing {
-        Some(directory) => directory,
-        None => storage.create_dir(path)?,
-    };
+    let mut place = Place::take(storage, path)?;
+    let directory = place.directory.clone();
     check_empty(directory.as_ref())?;
     let open_lock = OpenLock::take(directory.as_ref(), Duration::ZERO)?;
-    let mut lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
     // Again, for somebody may have come first; from here on nobody can.
     check_empty(directory.as_ref())?;
+    let mut files = Files { directory: directory.as_ref(), ours: true };
+    let mut lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
     if lock_file.slots().next().is_some() {
+        files.ours = false;
         return Err(occupied(directory.as_ref()));
     }
-    let filled = directory.make_private().and_then(|()| fill(directory.as_ref()));
-    let done = filled.and_then(|(log, rows)| finish(directory.as_ref(), &mut lock_file, header, log, rows));
-    if done.is_err() {
-        for name in [LOG_NEW, LOG, LOCK] {
-            let _ = directory.remove(name);
-        }
-        if made {
-            let _ = storage.remove_dir(path);
+    directory.make_private()?;
+    let (log, rows) = fill(directory.as_ref())?;
+    finish(directory.as_ref(), &mut lock_file, header, log, rows)?;
+    (files.ours, place.made) = (false, false);
+    open_lock.release();
+    Ok(())
+}
+
+/// The directory of a new store, which goes again if the store does not come about.
+struct Place<'a> {
+    storage: &'a dyn Storage,
+    path: &'a Path,
+    directory: Arc<dyn Directory>,
+    made: bool,
+}
+
+impl<'a> Place<'a> {
+    fn take(storage: &'a dyn Storage, path: &'a Path) -> Result<Self> {
+        let existing = storage.open_dir(path)?;
+        let made = existing.is_none();
+        let directory = match existing {
+            Some(directory) => directory,
+            None => storage.create_dir(path)?,
+        };
+        Ok(Self { storage, path, directory, made })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.made {
+            // Stays if somebody else has put something there.
+            let _ = self.storage.remove_dir(self.path);
         }
     }
-    open_lock.release();
-    done
+}
+
+/// The files of a new store, which go again if it does not come about, whatever the reason.
+struct Files<'a> {
+    directory: &'a dyn Directory,
+    ours: bool,
+}
+
+impl Drop for Files<'_> {
+    fn drop(&mut self) {
+        if self.ours {
+            for name in [LOG_NEW, LOG, LOCK] {
+                let _ = self.directory.remove(name);
+            }
+        }
+    }
 }
 
 fn finish(
@@ -57,6 +97,8 @@ fn finish(
     rows: u64,
 ) -> Result<()> {
     log.sync()?;
+    // As an opener would read it.
+    replay_durable(log.file(), &directory.path().join(LOG_NEW), header, log.end(), ReadMode::Copy)?;
     log.seal(rows)?;
     directory.sync_parent()?;
     log.rename(false)?;

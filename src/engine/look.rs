@@ -62,7 +62,7 @@ impl FoundLog {
                 return without_header(error, Headless { file, path, end, slots });
             }
         };
-        let file = redo::with_pending(directory.as_ref(), file, &header.header)?;
+        let file = redo::with_pending(directory.as_ref(), file, &header.header, through)?;
         let end = file_len(file.as_ref())?;
         Ok(Self { file, path, end, seed: header.header.seed(), header, slots })
     }

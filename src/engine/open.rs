@@ -24,7 +24,8 @@ use crate::trace;
 pub(super) enum Accept {
     /// The one that the lock file knows.
     KnownLog,
-    /// Also an older one, or another store's. Its slots are left as they are.
+    /// Also an older one, or another store's. Nothing is written then, neither to the log nor to the slots: what they
+    /// say together is what makes the next open refuse the log still.
     AnyLog,
 }
 
@@ -32,6 +33,8 @@ pub(super) enum Accept {
 pub(super) struct Contradiction {
     pub(super) reason: &'static str,
     pub(super) slots: Vec<Slot>,
+    /// Counters above everything that a torn tail may have given.
+    pub(super) counters: Counters,
 }
 
 /// Opens the store at `path`, alone.
@@ -120,7 +123,7 @@ pub(super) fn open_log(
         shared: ShardedLock::new(shared),
         writer: Mutex::new(writer),
     };
-    if distrusted {
+    if distrusted && recovered.contradiction.is_none() {
         // A sync of this file or of its name failed under an earlier handle. A new file has no such past; without one,
         // finds work and writes stay refused.
         engine.report.moved_after_failed_sync = engine.compact().is_ok();

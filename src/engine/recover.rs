@@ -5,16 +5,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::build::Counters;
 use super::lock_file::LockFile;
 use super::open::{Accept, Contradiction};
 use super::replay::replay;
 use super::{redo, tail_file};
 use crate::error::{DecodeError, Error, Result};
+use crate::format::ALIGN;
 use crate::format::frame::{Kind, Link};
 use crate::format::header::{COPY_LEN, FRAMES_AT, FileHeader, SECOND_COPY_AT, VERSION_FIELD};
 use crate::format::operation::Operation;
 use crate::format::slot::Slot;
-use crate::format::{ALIGN, COUNTER_MAX};
 use crate::index::Index;
 use crate::log::append::{self, AppendError, Appender, FrameHead, Room, refused};
 use crate::log::scan::Scanner;
@@ -54,19 +55,18 @@ impl Recovery<'_> {
         // Nothing is believed that only memory holds.
         self.file.sync().map_err(|error| self.io("sync", error))?;
         self.directory.sync()?;
-        let mut slots: Vec<Slot> = self.lock_file.slots().collect();
+        let slots: Vec<Slot> = self.lock_file.slots().collect();
         let found = match self.accept {
             Accept::KnownLog => read_known_header(self.file.as_ref(), self.path, file_len, &slots)?,
             Accept::AnyLog => read_header_beside(self.file.as_ref(), self.path, file_len, &slots)?,
         };
         let FoundHeader { header, crc, damaged_copy } = found;
-        let contradiction = contradiction(&header, &slots, file_len).map(|reason| {
-            // If one of them speaks of another log, the other one may as well.
-            Contradiction { reason, slots: std::mem::take(&mut slots) }
-        });
+        let mut against = contradiction(&header, &slots, file_len);
         header.check_writable().map_err(|reason| Error::Unsupported { path: self.path.into(), reason })?;
         report.header_copy_damaged = damaged_copy.is_some();
-        redo::finish(self.directory, self.file.as_ref(), self.path, file_len, &header)?;
+        if against.is_none() {
+            redo::finish(self.directory, self.file.as_ref(), self.path, file_len, &header)?;
+        }
 
         let seed = header.seed();
         let source = Source::new(self.file.clone(), self.path, seed, self.options.read_mode, file_len)?;
@@ -75,8 +75,24 @@ impl Recovery<'_> {
         let (end, link) = (scanner.position(), scanner.link());
         let tail = tail::examine(self.file.as_ref(), self.path, seed, end, file_len)?;
         let proved = proved_end(&header, &slots);
-        if tail.watermark.max(proved) > end || !link.sealed {
+        if self.accept == Accept::AnyLog && proved > end {
+            // An older log whose room reaches as far as the newer one's end.
+            against = against.or(Some("it ends before what was already durable"));
+        }
+        if tail.watermark > end || !link.sealed || (proved > end && against.is_none()) {
             return Err(Error::Corrupt { path: self.path.into(), offset: end, reason });
+        }
+        if let Some(against) = against {
+            let appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
+            let contradiction =
+                Some(Contradiction { reason: against, slots, counters: counters_after(link, &tail, end) });
+            report.recovered = (tail.end > end).then(|| RecoveredTail {
+                offset: end,
+                bytes_cut: tail.end - end,
+                reason,
+                quarantine: None,
+            });
+            return Ok(Recovered { header, appender, index, source, distrusted: false, contradiction });
         }
         let mut distrusted = false;
         if let Some((_, last)) = scanner.last().filter(|_| proved < end) {
@@ -88,7 +104,7 @@ impl Recovery<'_> {
         if tail.end > end && !distrusted {
             report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
         }
-        Ok(Recovered { header, appender, index, source, distrusted, contradiction })
+        Ok(Recovered { header, appender, index, source, distrusted, contradiction: None })
     }
 
     fn replay(
@@ -122,15 +138,8 @@ impl Recovery<'_> {
         zeroed.map_err(|error| self.io("cut torn tail", error))?;
         let mut frame = appender.frame(0);
         frame.push(&Operation::Recovered { cut_len: bytes_cut }).map_err(refused)?;
-        let Link { next_id, next_revision, .. } = appender.link();
-        // An operation is longer than ALIGN: whatever ids the lost frames gave, they are not given again.
-        let skipped = bytes_cut / ALIGN;
-        let head = FrameHead {
-            kind: Kind::Recovered,
-            time_ms: self.storage.now_ms(),
-            next_id: (next_id + skipped).max(tail.next_id).min(COUNTER_MAX),
-            next_revision: (next_revision + skipped).max(tail.next_revision).min(COUNTER_MAX),
-        };
+        let Counters { next_id, next_revision } = counters_after(appender.link(), tail, offset);
+        let head = FrameHead { kind: Kind::Recovered, time_ms: self.storage.now_ms(), next_id, next_revision };
         let noted = appender.make_room(frame.len(), Room::Reserve).and_then(|()| appender.commit(frame, head));
         match noted {
             Ok(()) => {}
@@ -146,6 +155,16 @@ impl Recovery<'_> {
     fn io(&self, operation: &'static str, error: std::io::Error) -> Error {
         Error::io(operation, self.path, error)
     }
+}
+
+/// Counters above everything that a torn tail behind `end` may have given.
+fn counters_after(link: Link, tail: &Tail, end: u64) -> Counters {
+    // An operation is longer than ALIGN: whatever ids the lost frames gave, they are not given again.
+    let skipped = tail.end.saturating_sub(end) / ALIGN;
+    let mut counters = Counters { next_id: link.next_id, next_revision: link.next_revision };
+    counters.raise(link.next_id + skipped, link.next_revision + skipped);
+    counters.raise(tail.next_id, tail.next_revision);
+    counters
 }
 
 /// A file header that was found.

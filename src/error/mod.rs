@@ -86,7 +86,7 @@ pub enum Error {
     TooLittle,
     /// An id may not be empty.
     EmptyId,
-    /// Rows with these ids are there already, and the import was to be refused then.
+    /// Rows with these ids are there already, or came earlier in the same import, which was to be refused then.
     IdTaken {
         /// The first of them.
         id: String,
@@ -217,9 +217,9 @@ impl fmt::Display for Error {
             Self::UnknownId { id } => write!(f, "no token has the id {id:?}"),
             Self::TooLittle => f.write_str("a new token needs an access, refresh or grant token"),
             Self::EmptyId => f.write_str("an id may not be empty"),
-            Self::IdTaken { id, count: 1 } => write!(f, "the store has a row with the id {id:?} already"),
+            Self::IdTaken { id, count: 1 } => write!(f, "the id {id:?} is taken already"),
             Self::IdTaken { id, count } => {
-                write!(f, "the store has rows with {count} of these ids already, the first is {id:?}")
+                write!(f, "{count} of these ids are taken already, the first is {id:?}")
             }
             Self::Conflict { expected, found: Some(found) } => {
                 write!(f, "the row is at revision {found}, not {expected}")

@@ -3,7 +3,7 @@
 //! FORMAT.md, "store.lock". A slot is a lower bound: a power loss may leave an older one.
 
 use super::input::Input;
-use super::{ALIGN, DecodeError};
+use super::{ALIGN, DecodeError, check_counters};
 
 /// Length of a slot, in bytes.
 pub const SLOT_LEN: usize = 56;
@@ -58,6 +58,9 @@ impl Slot {
         if !slot.watermark.is_multiple_of(ALIGN) {
             return Err(DecodeError::Invalid { rule: "watermark not aligned" });
         }
+        let counters =
+            [("generation", slot.generation), ("next id", slot.next_id), ("next revision", slot.next_revision)];
+        check_counters(&counters)?;
         Ok(slot)
     }
 }

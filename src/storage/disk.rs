@@ -53,16 +53,30 @@ impl Storage for Disk {
     fn create_dir(&self, path: &Path) -> Result<Arc<dyn Directory>> {
         rustix::fs::mkdir(path, Mode::from_raw_mode(DIRECTORY_MODE))
             .map_err(|errno| Error::io("create directory", path, errno.into()))?;
-        let missing = || Error::io("open", path, io::ErrorKind::NotFound.into());
-        let directory = self.open_dir(path)?.ok_or_else(missing)?;
-        // A umask can only have taken bits away, also from us.
-        directory.make_private()?;
-        directory.sync_parent()?;
-        Ok(directory)
+        let made = || {
+            let missing = || Error::io("open", path, io::ErrorKind::NotFound.into());
+            let directory = self.open_dir(path)?.ok_or_else(missing)?;
+            // A umask can only have taken bits away, also from us.
+            directory.make_private()?;
+            directory.sync_parent()?;
+            Ok(directory)
+        };
+        made().inspect_err(|_| drop(self.remove_dir(path)))
     }
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
         fs::remove_dir(path).map_err(|error| Error::io("remove directory", path, error))
+    }
+
+    fn is_inside(&self, path: &Path, directory: &Path) -> bool {
+        let there = path.ancestors().find_map(|ancestor| {
+            let ancestor = if ancestor == Path::new("") { Path::new(".") } else { ancestor };
+            ancestor.canonicalize().ok()
+        });
+        match (there, directory.canonicalize()) {
+            (Some(there), Ok(directory)) => there.starts_with(directory),
+            _ => path.starts_with(directory),
+        }
     }
 
     fn now_ms(&self) -> u64 {

@@ -48,6 +48,11 @@ pub trait Storage: Debug + Send + Sync {
     /// If it is not empty.
     fn remove_dir(&self, path: &Path) -> Result<()>;
 
+    /// Whether `path`, which may be missing, would lie inside a directory, or is it.
+    fn is_inside(&self, path: &Path, directory: &Path) -> bool {
+        path.starts_with(directory)
+    }
+
     /// Milliseconds since 1970. May step back.
     fn now_ms(&self) -> u64;
 

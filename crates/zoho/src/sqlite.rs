@@ -101,7 +101,7 @@ fn token(row: &rusqlite::Row<'_>, count: usize) -> Result<Result<Token, Reason>,
 /// The rows of the table, by position, in the order of insertion as far as the table knows it.
 fn select(database: &Connection) -> Result<Statement<'_>, Error> {
     let kind =
-        "SELECT type = 'table' AND NOT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
+        "SELECT NOT wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name = ?1 COLLATE NOCASE";
     let has_rowid = match database.query_row(kind, [TABLE], |row| row.get(0)) {
         Ok(has_rowid) => has_rowid,
         Err(rusqlite::Error::QueryReturnedNoRows) => return Err(Error::NoTable),

@@ -27,6 +27,12 @@ impl Lost {
         true
     }
 
+    /// The last frame, known to have been, is not whole; its number, if that can be read.
+    pub(super) fn last_frame(&mut self, sequence: Option<u64>) {
+        let next = self.last_sequence + 1;
+        self.sequences.push(next..=sequence.unwrap_or(next).max(next));
+    }
+
     /// Bytes that nothing is known of.
     pub(super) fn bytes(&mut self, range: Range<u64>) {
         match self.ranges.last_mut() {

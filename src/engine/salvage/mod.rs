@@ -18,10 +18,10 @@ use super::fresh;
 use super::look::{FoundLog, Headless};
 use super::recover::{FoundHeader, proved_end};
 use crate::error::{DecodeError, Error, Result};
-use crate::format::ALIGN;
 use crate::format::frame::{FRAME_HEADER_LEN, Kind};
-use crate::format::header::FileHeader;
+use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::operation::{Located, OPERATION_HEADER_LEN, Operation};
+use crate::format::{ALIGN, COUNTER_MAX};
 use crate::index::IndexBuilder;
 use crate::inspect::SalvageReport;
 use crate::log::Location;
@@ -39,6 +39,9 @@ const SEAL_LEN: u64 = FRAME_HEADER_LEN as u64 + OPERATION_HEADER_LEN as u64 + 8;
 
 /// Salvages the store at `from` into a new one at `to`.
 pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to: &Path) -> Result<SalvageReport> {
+    if storage.is_inside(to, from) {
+        return Err(Error::NotAStore { path: to.into(), reason: "it lies inside the store that is to be salvaged" });
+    }
     let log = FoundLog::open_through(storage, from, bad_sectors::skipped, without_header)?;
     let found = Collected::read(&log, options)?;
     let mut random = [0; 24];
@@ -51,7 +54,7 @@ pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to:
         storage.now_ms(),
     );
     fresh::make(storage, to, &header, |directory| found.write(storage, directory, &header, options))?;
-    Ok(found.report(&log))
+    Ok(found.report)
 }
 
 /// A log whose header is lost, if its frames tell what they start from. The slots beside it are taken for its own.
@@ -78,10 +81,10 @@ struct Collected {
     rows: IndexBuilder,
     source: Source,
     lost: Lost,
-    torn_tail: Option<Damage>,
     /// Where the rows end that a compaction carried over: what is lost before cannot have changed any other row.
     base_end: u64,
     counters: Counters,
+    report: SalvageReport,
 }
 
 impl Collected {
@@ -99,8 +102,14 @@ impl Collected {
             counters.raise(slot.next_id, slot.next_revision);
         }
         let source = Source::new(log.file.clone(), &log.path, extent.seed, ReadMode::Copy, log.end)?;
-        let mut found =
-            Self { rows: IndexBuilder::new(), source, lost: Lost::default(), torn_tail: None, base_end: 0, counters };
+        let mut found = Self {
+            rows: IndexBuilder::new(),
+            source,
+            lost: Lost::default(),
+            base_end: FRAMES_AT,
+            counters,
+            report: SalvageReport::default(),
+        };
         let mut search = Search::new(extent);
         let mut meter = options.progress.start(log.end);
         walk(extent, |step| {
@@ -111,7 +120,9 @@ impl Collected {
                     if found.lost.frame(frame.header.sequence) {
                         found.apply(&frame.operations)?;
                         found.counters.raise(frame.header.next_id, frame.header.next_revision);
-                        if matches!(frame.header.kind, Kind::Base | Kind::Seal) {
+                        // A log that was put back from a backup has a second seal, behind commits.
+                        let first_seal = frame.header.kind == Kind::Seal && frame.offset == found.base_end;
+                        if first_seal || frame.header.kind == Kind::Base {
                             found.base_end = frame_end;
                         }
                     } else {
@@ -119,33 +130,42 @@ impl Collected {
                     }
                 }
                 Step::Damage(Damaged { from, reason, .. }) if from >= durable => {
-                    found.torn_tail = Some(Damage { offset: from, reason });
+                    found.report.torn_tail = Some(Damage { offset: from, reason });
                     return Ok(ControlFlow::Break(()));
                 }
                 Step::Damage(Damaged { from, to, .. }) => found.search(&mut search, from, to)?,
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        if found.torn_tail.is_none() {
+        if found.report.torn_tail.is_none() {
             if durable > end.at {
+                found.lost.last_frame(search.header_at(end.at)?.map(|header| header.sequence));
                 found.search(&mut search, end.at, durable.min(log.end))?;
                 found.lost.bytes(log.end.max(end.at)..durable);
             }
             if tail.end > durable.max(end.at) {
-                found.torn_tail = Some(Damage { offset: durable.max(end.at), reason: end.reason });
+                found.report.torn_tail = Some(Damage { offset: durable.max(end.at), reason: end.reason });
             }
         }
         // Whatever ids and revisions the operations there gave, they are not given again.
-        let left_out = found.torn_tail.as_ref().map_or(0, |torn| tail.end.saturating_sub(torn.offset));
+        let left_out = found.report.torn_tail.as_ref().map_or(0, |torn| tail.end.saturating_sub(torn.offset));
         let skipped = (found.lost.len() + left_out) / ALIGN;
         let Counters { next_id, next_revision } = found.counters;
         found.counters.raise(next_id.saturating_add(skipped), next_revision.saturating_add(skipped));
+        found.account(log)?;
         Ok(found)
     }
 
     fn search(&mut self, search: &mut Search<'_>, from: u64, to: u64) -> Result<()> {
+        if let Some(header) = search.header_at(from)?.filter(|header| header.kind == Kind::Base) {
+            self.base_end = to.min(from + header.frame_len());
+        }
         let mut part = Part::new(from..to);
         search.operations(from, to, |located| {
+            // No writer gives such a revision, and no store could hold it.
+            if matches!(&located.operation, Operation::Put(row) if row.layout().revision >= COUNTER_MAX) {
+                return Ok(());
+            }
             part.operation(located, &mut self.lost);
             self.apply(std::slice::from_ref(located))
         })?;
@@ -172,32 +192,31 @@ impl Collected {
     ) -> Result<(NewLog<'a>, u64)> {
         let mut log = NewLog::start(directory, header, self.counters, storage.now_ms())?;
         let mut meter = options.progress.start(self.rows.locations().map(Location::len).sum());
-        let mut rows = 0;
         for at in self.rows.locations() {
             self.source.read(at, |row| log.push(row))??;
             meter.step_by(at.len());
-            rows += 1;
         }
-        Ok((log, rows))
+        Ok((log, self.report.tokens))
     }
 
-    fn report(self, log: &FoundLog) -> SalvageReport {
-        let copied = log.contradiction();
-        // Of a later generation nothing is known but that it was.
+    /// Says what is lost, and which rows that makes doubtful.
+    fn account(&mut self, log: &FoundLog) -> Result<()> {
         let header = &log.header.header;
-        let superseded = log.slots.iter().any(|slot| slot.uuid == header.uuid && slot.generation > header.generation);
-        let stale = |offset| superseded || self.lost.any_after(offset, self.base_end);
-        let mut report = SalvageReport { copied, torn_tail: self.torn_tail, ..SalvageReport::default() };
+        let of_this_store = || log.slots.iter().filter(|slot| slot.uuid == header.uuid);
+        // Of a later generation nothing is known but that it was.
+        let superseded = of_this_store().any(|slot| slot.generation > header.generation);
+        self.report.copied = log.contradiction();
+        self.report.end_unproved = !of_this_store().any(|slot| slot.generation == header.generation);
         for at in self.rows.locations() {
-            report.tokens += 1;
-            if stale(at.offset()) {
-                let id = self.source.read(at, |row| row.id().map(str::to_owned));
-                report.maybe_stale.extend(id.ok().flatten());
+            self.report.tokens += 1;
+            if superseded || self.lost.any_after(at.offset(), self.base_end) {
+                let id = self.source.read(at, |row| row.id().map(str::to_owned))?;
+                self.report.maybe_stale.extend(id);
             }
         }
-        report.lost = self.lost.ranges;
-        report.missing_sequences = self.lost.sequences;
-        report
+        self.report.lost = std::mem::take(&mut self.lost.ranges);
+        self.report.missing_sequences = std::mem::take(&mut self.lost.sequences);
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Single operations where no frame is good: each has a checksum of its own, over its place too.
 
 use crate::error::Result;
+use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader};
 use crate::format::operation::{self, Located, OPERATION_HEADER_LEN};
 use crate::format::{ALIGN, FRAME_LEN_MAX};
 use crate::log::scan::Window;
@@ -19,6 +20,12 @@ impl<'a> Search<'a> {
     pub(super) fn new(log: Extent<'a>) -> Self {
         let in_vain = log.end.saturating_mul(2).saturating_add(FRAME_LEN_MAX.into());
         Self { log, window: Window::new(log.file, log.path, log.end), in_vain }
+    }
+
+    /// The frame's header here, if it is valid, whatever the frame is worth.
+    pub(super) fn header_at(&mut self, at: u64) -> Result<Option<FrameHeader>> {
+        let Ok(bytes) = self.window.get(at, FRAME_HEADER_LEN as u64)? else { return Ok(None) };
+        Ok(FrameHeader::decode(self.log.seed, at, bytes).ok().map(|(header, _)| header))
     }
 
     /// Hands every operation that verifies and lies between `from` and `to` to `f`, in order.
