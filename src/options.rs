@@ -123,7 +123,7 @@ impl Options {
     }
 
     /// Reads the store in the directory `path` through and lists all damage. Takes no lock and writes nothing, so it
-    /// also works on a store that does not open; beside a writer it may see a torn tail that is being written.
+    /// also works on a store that does not open. Beside a writer it reads what was durable when it began.
     ///
     /// # Errors
     /// `NotAStore`, `Unsupported` or `Insecure` for what is found there. Damage is no error here.

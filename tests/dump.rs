@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use tokcask::{FrameKind, LogStore, OperationKind, Options, Token, TokenStore, VerifyReport, VerifyStatus};
+use tokcask::{ErrorKind, FrameKind, LogStore, OperationKind, Options, Token, TokenStore, VerifyReport, VerifyStatus};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -101,6 +103,58 @@ fn frames_behind_damage_are_listed_too() -> Result<(), Error> {
     let (frames, report) = dump(&path)?;
     assert_eq!(frames, [&whole[..2], &whole[3..]].concat());
     assert_eq!((report.status, report.damage.len()), (VerifyStatus::Corrupt, 1));
+    Ok(())
+}
+
+#[test]
+fn a_store_that_is_being_written_to_is_clean_and_its_live_rows_are_live() -> Result<(), Error> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    store.save_token(&token("ann"))?;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for round in 0..600 {
+                store.save_token(&token("ann")).unwrap();
+                if round % 100 == 99 {
+                    store.compact().unwrap();
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut looks = 0;
+        while !done.load(Ordering::Relaxed) {
+            looks += 1;
+            let report = Options::new().verify(&path).unwrap();
+            assert_eq!((report.status, report.damage), (VerifyStatus::Clean, Vec::new()), "look {looks}");
+            let (frames, report) = dump(&path).unwrap();
+            assert_eq!(report.status, VerifyStatus::Clean);
+            let live = frames.iter().flat_map(|frame| &frame.operations).filter(|(_, _, live)| *live);
+            assert_eq!(live.count(), 1);
+        }
+        writer.join().unwrap();
+        assert!(looks > 10);
+    });
+    Ok(())
+}
+
+#[test]
+fn a_log_that_was_put_back_is_listed_and_refused() -> Result<(), Error> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    store.save_token(&token("ann"))?;
+    let older = std::fs::read(path.join("store.log"))?;
+    store.compact()?;
+    store.close()?;
+    std::fs::write(path.join("store.log"), older)?;
+    let mut frames = 0;
+    let refused = Options::new().dump(&path, |_| {
+        frames += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!((refused.unwrap_err().kind(), frames), (ErrorKind::Copied, 2));
     Ok(())
 }
 

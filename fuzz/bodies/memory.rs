@@ -176,6 +176,10 @@ impl File for Node {
         Ok(true)
     }
 
+    fn is_locked(&self, _: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
     fn page(&self, _: usize) -> io::Result<Arc<dyn Page>> {
         Ok(Arc::new(self.clone()))
     }

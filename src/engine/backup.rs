@@ -12,6 +12,9 @@ use crate::log::scan::Scanner;
 impl Engine {
     /// Writes a complete store to `path`, which must be missing or an empty directory. Saves go on meanwhile.
     pub(crate) fn backup(&self, path: &Path) -> Result<()> {
+        if self.storage.is_inside(path, self.path()) {
+            return Err(Error::NotAStore { path: path.into(), reason: "it lies inside the store itself" });
+        }
         let (header, end, rows, source) = {
             let writer = self.writer()?;
             let shared = self.shared()?;

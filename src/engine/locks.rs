@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::storage::{Directory, File, Lock};
 
 /// Of `store.lock`: held while the store is open, shared or alone.
-const PRESENCE: u64 = 2;
+pub(super) const PRESENCE: u64 = 2;
 /// Of `store.lock`: held while somebody opens or closes.
 const OPEN_CLOSE: u64 = 3;
 /// Of the log: held by whoever may write to this file.

@@ -16,6 +16,9 @@ use crate::progress::Listener;
 use crate::stats::{Damage, VerifyReport, VerifyStatus};
 use crate::storage::Storage;
 
+/// How often a store is verified again because somebody began to use it meanwhile.
+const TRIES: u32 = 10;
+
 impl Engine {
     /// Verifies what is durable now. Saves and finds go on.
     pub(crate) fn verify(&self) -> Result<VerifyReport> {
@@ -29,20 +32,29 @@ impl Engine {
             Err(error) => return unreadable(error),
         };
         let seed = header.header.seed();
-        verify(&FoundLog { file, path, end, seed, header, slots: vec![slot] }, &self.progress)
+        let slots = vec![slot];
+        verify(&FoundLog { file, path, end, file_len: end, in_use: true, seed, header, slots }, &self.progress)
     }
 }
 
 /// Verifies a store that nobody needs to have open. Writes nothing.
 pub(crate) fn verify_path(options: &Options, storage: &dyn Storage, path: &Path) -> Result<VerifyReport> {
-    let log = match FoundLog::open(storage, path) {
-        Ok(log) => log,
-        Err(error) => return unreadable(error),
-    };
-    if let Some(reason) = log.contradiction() {
-        return Err(Error::Copied { path: log.path, reason });
+    let mut tries = TRIES;
+    loop {
+        let log = match FoundLog::open(storage, path) {
+            Ok(log) => log,
+            Err(error) => return unreadable(error),
+        };
+        if let Some(reason) = log.contradiction() {
+            return Err(Error::Copied { path: log.path, reason });
+        }
+        let report = verify(&log, &options.progress)?;
+        tries -= 1;
+        // A store that somebody begins to use meanwhile looks as if its end had been torn, or worse.
+        if report.status == VerifyStatus::Clean || tries == 0 || log.in_use || !log.has_moved_on(storage, path)? {
+            return Ok(report);
+        }
     }
-    verify(&log, &options.progress)
 }
 
 /// A header that cannot be read is damage like any other.

@@ -50,6 +50,10 @@ impl File for Altered {
         self.original.try_lock(byte, lock)
     }
 
+    fn is_locked(&self, byte: u64) -> io::Result<bool> {
+        self.original.is_locked(byte)
+    }
+
     fn page(&self, _: usize) -> io::Result<Arc<dyn Page>> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }

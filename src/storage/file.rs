@@ -56,6 +56,10 @@ impl File for DiskFile {
         lock::try_lock(&self.file, byte, lock)
     }
 
+    fn is_locked(&self, byte: u64) -> io::Result<bool> {
+        lock::is_locked(&self.file, byte)
+    }
+
     fn page(&self, len: usize) -> io::Result<Arc<dyn Page>> {
         Ok(Arc::new(MappedPage::new(&self.file, len)?))
     }

@@ -17,6 +17,20 @@ pub(super) fn try_lock(file: &File, byte: u64, lock: Lock) -> io::Result<bool> {
         Lock::Exclusive => libc::F_WRLCK,
         Lock::Unlocked => libc::F_UNLCK,
     };
+    match call(file, libc::F_OFD_SETLK, kind, byte) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether another description holds a lock of `byte`.
+pub(super) fn is_locked(file: &File, byte: u64) -> io::Result<bool> {
+    let answer = call(file, libc::F_OFD_GETLK, libc::F_WRLCK, byte)?;
+    Ok(i32::from(answer.l_type) != libc::F_UNLCK)
+}
+
+fn call(file: &File, command: i32, kind: i32, byte: u64) -> io::Result<libc::flock> {
     // SAFETY: `flock` is a plain C structure for which all zeros is a valid value; `l_pid` must be zero.
     let mut request: libc::flock = unsafe { std::mem::zeroed() };
     request.l_type = kind.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -25,14 +39,12 @@ pub(super) fn try_lock(file: &File, byte: u64, lock: Lock) -> io::Result<bool> {
     request.l_len = 1;
     loop {
         // SAFETY: the descriptor is open for as long as `file` is borrowed, and `request` outlives the call.
-        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) } == 0 {
-            return Ok(true);
+        if unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut request) } == 0 {
+            return Ok(request);
         }
         let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::EINTR) => {}
-            Some(libc::EAGAIN | libc::EACCES) => return Ok(false),
-            _ => return Err(error),
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error);
         }
     }
 }

@@ -179,6 +179,12 @@ pub trait File: Debug + Send + Sync {
     /// The system's.
     fn try_lock(&self, byte: u64, lock: Lock) -> io::Result<bool>;
 
+    /// Whether another opening holds a lock of this byte, of either kind. Asks, and takes none.
+    ///
+    /// # Errors
+    /// The system's.
+    fn is_locked(&self, byte: u64) -> io::Result<bool>;
+
     /// Maps the first `len` bytes as numbers shared with every other process that does.
     ///
     /// # Errors

@@ -241,6 +241,11 @@ impl File for SimFile {
         Ok(true)
     }
 
+    fn is_locked(&self, byte: u64) -> io::Result<bool> {
+        let held = |held: &Held| held.inode == self.inode && held.byte == byte && held.opening != self.opening;
+        Ok(self.sim.world().locks.iter().any(held))
+    }
+
     fn page(&self, _len: usize) -> io::Result<Arc<dyn Page>> {
         Ok(Arc::new(SimPage { sim: self.sim.clone(), inode: self.inode }))
     }

@@ -59,13 +59,15 @@ pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to:
 
 /// A log whose header is lost, if its frames tell what they start from. The slots beside it are taken for its own.
 fn without_header(error: Error, log: Headless) -> Result<FoundLog> {
-    let Headless { file, path, end, slots } = log;
+    let Headless { file, path, file_len, slots } = log;
     let lost = match &error {
         Error::Corrupt { offset, reason, .. } => (*offset, reason.clone()),
         Error::NotAStore { .. } | Error::Copied { .. } => (0, DecodeError::Magic),
         _ => return Err(error),
     };
-    let Some(guess) = headless::guess(Window::new(file.as_ref(), &path, end), end)? else { return Err(error) };
+    let Some(guess) = headless::guess(Window::new(file.as_ref(), &path, file_len), file_len)? else {
+        return Err(error);
+    };
     let newest = slots.iter().max_by_key(|slot| (slot.generation, slot.watermark));
     let (uuid, generation) = newest.map_or(([0; 16], 1), |slot| (slot.uuid, slot.generation));
     let header = FoundHeader {
@@ -73,7 +75,7 @@ fn without_header(error: Error, log: Headless) -> Result<FoundLog> {
         crc: guess.file_header_crc,
         damaged_copy: Some(lost),
     };
-    Ok(FoundLog { file, path, end, seed: guess.seed, header, slots })
+    Ok(FoundLog { file, path, end: file_len, file_len, in_use: false, seed: guess.seed, header, slots })
 }
 
 /// What can be read of a log.
