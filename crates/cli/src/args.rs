@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Delete all tokens
     #[command(after_help = "Example: tokcask clear tokens --yes")]
     Clear(Clear),
-    /// Take over the tokens of another store: all of them or, if anything fails, none
+    /// Take over the tokens of another store: all that its file holds whole or, if anything fails, none
     #[command(
         after_help = "Makes the store if it is missing. FILE may be - for standard input, but for zoho-sqlite.\n\n\
                             Example: tokcask import tokens --from zoho-csv sdk_tokens.txt --dry-run"
@@ -182,6 +182,7 @@ pub(crate) struct Copied {
 
 #[derive(clap::Args)]
 pub(crate) struct Completions {
+    /// Which shell
     pub(crate) shell: Shell,
 }
 
@@ -189,7 +190,7 @@ pub(crate) struct Completions {
 pub(crate) enum ImportFormat {
     /// The file store of the Zoho CRM SDKs for Python and Node
     ZohoCsv,
-    /// A `SQLite` file with the SDKs' table oauthtoken
+    /// An SQLite file with the SDKs' table oauthtoken
     ZohoSqlite,
     /// JSON lines, as `export --to json` writes them
     Json,
@@ -244,6 +245,11 @@ impl Command {
             | Self::Compact(store)
             | Self::Adopt(store) => Some(&store.dir),
         }
+    }
+
+    /// Whether this is what a failure of others would advise.
+    pub(crate) fn is_a_cure(&self) -> bool {
+        matches!(self, Self::Salvage(_) | Self::Adopt(_))
     }
 
     /// Whether nothing of a store changes, so that nobody is misled if not all of the output was read.

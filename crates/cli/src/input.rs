@@ -19,9 +19,11 @@ type Bytes = Zeroizing<Vec<u8>>;
 /// The lines of standard input.
 pub(crate) struct Lines {
     file: File,
-    /// Read and not yet given out, from `start` on.
+    /// Read and not yet given out, from `start` to `len`; of what waits, `searched` bytes hold no line end.
     buffer: Bytes,
     start: usize,
+    len: usize,
+    searched: usize,
     at_end: bool,
     /// Number of the line that was given out last, from 1.
     pub(crate) number: u64,
@@ -29,58 +31,72 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new() -> Result<Self, Failure> {
-        let buffer = Bytes::new(Vec::with_capacity(CHUNK_LEN));
-        Ok(Self { file: stdin()?, buffer, start: 0, at_end: false, number: 0 })
+        let buffer = Bytes::new(vec![0; CHUNK_LEN]);
+        Ok(Self { file: stdin()?, buffer, start: 0, len: 0, searched: 0, at_end: false, number: 0 })
     }
 
     /// The next line, without its end.
     pub(crate) fn next_line(&mut self) -> Result<Option<Zeroizing<String>>, Failure> {
         loop {
-            let waiting = &self.buffer[self.start..];
-            let end = waiting.iter().position(|byte| *byte == b'\n');
+            let waiting = &self.buffer[self.start..self.len];
+            let end = waiting[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
             let Some(len) = end.or((self.at_end && !waiting.is_empty()).then_some(waiting.len())) else {
                 if self.at_end {
                     return Ok(None);
                 }
+                self.searched = waiting.len();
                 self.fill()?;
                 continue;
             };
             let line = text(&waiting[..len]).map(|line| Zeroizing::new(strip_cr(line).to_owned()));
             self.start += len + usize::from(end.is_some());
+            self.searched = 0;
             self.number += 1;
             return line.map(Some);
         }
     }
 
+    /// Reads more, into a longer buffer if half of this one is taken.
     fn fill(&mut self) -> Result<(), Failure> {
-        let waiting = self.buffer.len() - self.start;
+        let waiting = self.len - self.start;
         if waiting > LINE_LEN_MAX {
             self.number += 1;
-            return Err(Failure::new(Kind::TooLarge, format!("the line is longer than {LINE_LEN_MAX} bytes")));
+            return Err(too_long("the line"));
         }
-        let mut next = Bytes::new(vec![0; (2 * waiting).max(CHUNK_LEN)]);
-        next[..waiting].copy_from_slice(&self.buffer[self.start..]);
-        let read = read(&mut self.file, &mut next[waiting..])?;
-        next.truncate(waiting + read);
-        (self.buffer, self.start, self.at_end) = (next, 0, read == 0);
+        if self.start > 0 || 2 * waiting >= self.buffer.len() {
+            let mut next = Bytes::new(vec![0; (4 * waiting).max(CHUNK_LEN)]);
+            next[..waiting].copy_from_slice(&self.buffer[self.start..self.len]);
+            (self.buffer, self.start, self.len) = (next, 0, waiting);
+        }
+        let read = read(&mut self.file, &mut self.buffer[self.len..])?;
+        self.len += read;
+        self.at_end = read == 0;
         Ok(())
     }
+}
+
+fn too_long(what: &str) -> Failure {
+    Failure::new(Kind::TooLarge, format!("{what} is longer than {LINE_LEN_MAX} bytes"))
 }
 
 /// All of standard input as one value: a line end at its end is not part of it.
 pub(crate) fn value() -> Result<Zeroizing<String>, Failure> {
     let bytes = all()?;
     let value = text(&bytes)?;
+    let value = value.trim_start_matches('\u{feff}');
     let value = value.strip_suffix('\n').map_or(value, strip_cr);
     Ok(Zeroizing::new(value.to_owned()))
 }
 
-/// All of standard input.
-pub(crate) fn all() -> Result<Bytes, Failure> {
+/// All of standard input, if it is no longer than a line may be.
+fn all() -> Result<Bytes, Failure> {
     let mut file = stdin()?;
     let mut bytes = Bytes::new(vec![0; CHUNK_LEN]);
     let mut len = 0;
     loop {
+        if len > LINE_LEN_MAX {
+            return Err(too_long("standard input"));
+        }
         if len == bytes.len() {
             let mut longer = Bytes::new(vec![0; 2 * len]);
             longer[..len].copy_from_slice(&bytes);

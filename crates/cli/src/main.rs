@@ -14,6 +14,7 @@ mod table;
 mod time;
 mod token;
 mod ui;
+mod unfinished;
 mod usage;
 
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         // Whoever read has seen enough, as `head` does. A command that changes a store must not end as if all went well.
         Err(failure) if failure.is_closed_pipe() && args.command.only_reads() => ExitCode::SUCCESS,
         Err(failure) => {
-            ui.fail(&failure);
+            ui.fail(&failure, !args.command.is_a_cure());
             failure.kind.exit_code()
         }
     }

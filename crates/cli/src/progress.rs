@@ -19,7 +19,7 @@ pub(crate) struct Bar(ProgressBar);
 impl Bar {
     pub(crate) fn new(work: &'static str, unit: Unit, is_shown: bool) -> Self {
         if !is_shown {
-            return Self(ProgressBar::hidden());
+            return Self::none();
         }
         let template = match unit {
             Unit::Bytes => BAR_BYTES,
@@ -30,6 +30,11 @@ impl Bar {
         // Nothing is drawn before it is known how much there is to do.
         bar.set_style(style.progress_chars("=> "));
         Self(bar.with_message(work))
+    }
+
+    /// One that is never drawn.
+    pub(crate) fn none() -> Self {
+        Self(ProgressBar::hidden())
     }
 
     /// What [`tokcask::Options::on_progress`] is to call.
@@ -58,7 +63,7 @@ impl Bar {
     }
 
     /// The work came to its end: shows it whole once, if it was shown at all.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(&self) {
         if self.0.length() != Some(0) {
             self.0.finish();
         }

@@ -75,10 +75,13 @@ impl Ui {
     }
 
     /// Prints what there is, and why there is no more.
-    pub(crate) fn fail(&mut self, failure: &Failure) {
+    pub(crate) fn fail(&mut self, failure: &Failure, with_hint: bool) {
         // A run fails for one reason.
         let _ = self.out.flush_lines();
         print_failure(failure, self.style.json);
+        if let Some(hint) = failure.hint().filter(|_| with_hint && !self.style.json) {
+            say(&format!("hint: {hint}"));
+        }
     }
 }
 
@@ -92,9 +95,6 @@ pub(crate) fn print_failure(failure: &Failure, json: bool) {
     match failure.line {
         Some(line) => say(&format!("error: line {}: {message}\nsaved: {}", line.number, line.saved)),
         None => say(&format!("error: {message}")),
-    }
-    if let Some(hint) = failure.hint() {
-        say(&format!("hint: {hint}"));
     }
 }
 

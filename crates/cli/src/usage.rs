@@ -42,7 +42,7 @@ fn help(help: &clap::Error, json: bool) -> ExitCode {
 }
 
 fn message(mut error: clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand) {
         return "a command is missing; `tokcask --help` lists them".into();
     }
     // A flag is repeated if it is nearly one of ours.
@@ -51,7 +51,8 @@ fn message(mut error: clap::Error) -> String {
         let is_typed = match kind {
             // In other errors it names arguments of ours.
             ContextKind::InvalidArg => error.kind() == ErrorKind::UnknownArgument && !is_near,
-            _ => error.get(kind).is_some(),
+            // One that is missing is nothing that was typed.
+            _ => error.get(kind).is_some_and(|typed| !matches!(typed, ContextValue::String(text) if text.is_empty())),
         };
         if is_typed {
             error.insert(kind, ContextValue::String(HIDDEN.into()));

@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 use crate::Error;
 
 const LEN_MIN: usize = 1 << 16;
+/// Longest text that is read: a device that never ends must not take all memory.
+const TEXT_LEN_MAX: usize = 2 << 30;
 
 /// A buffer to write to. A `Vec` would leave an unwiped copy behind whenever it grows.
 pub(crate) struct Buffer {
@@ -52,6 +54,9 @@ impl Buffer {
                 Err(error) => return Err(error),
             }
             if buffer.len == buffer.bytes.len() {
+                if buffer.len >= TEXT_LEN_MAX {
+                    return Err(io::Error::new(ErrorKind::FileTooLarge, "it is longer than 2 GiB"));
+                }
                 buffer.grow(1);
             }
         }

@@ -2,8 +2,6 @@
 //!
 //! The checks that do not depend on the format are made here, so that all formats agree about them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
 
 use tokcask::Token;
@@ -45,7 +43,7 @@ pub struct Row {
     pub line: u64,
     /// The token, with at least one of an access, a refresh and a grant token. An empty cell is `None`.
     ///
-    /// The id is `None` if the cell is empty; no two rows have the same one.
+    /// The id is `None` if the cell is empty. Several rows may have the same one: two threads of an SDK can give it twice.
     pub token: Token,
 }
 
@@ -85,11 +83,6 @@ pub enum Reason {
     },
     /// No access, refresh or grant token, so that nobody could use the row.
     NoToken,
-    /// An earlier row has the same id, and is the one that the SDK finds.
-    DuplicateId {
-        /// The line of the earlier row.
-        first_line: u64,
-    },
     /// A database holds something else than text or a whole number there. Guessing a text could give a wrong token.
     NotText {
         /// The name of the column.
@@ -102,11 +95,12 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Torn => f.write_str("the file ends inside this row"),
-            Self::TooFewColumns { found } => write!(f, "{found} columns are too few"),
-            Self::TooManyColumns { found } => write!(f, "{found} columns are too many"),
+            Self::Torn => {
+                f.write_str("the file ends inside this row; if it is whole, a line end after it makes it readable")
+            }
+            Self::TooFewColumns { found } => write!(f, "too few columns: {found}"),
+            Self::TooManyColumns { found } => write!(f, "too many columns: {found}"),
             Self::NoToken => f.write_str("no access, refresh or grant token"),
-            Self::DuplicateId { first_line } => write!(f, "the same id as line {first_line}"),
             Self::NotText { column, found } => write!(f, "{column} holds {found}"),
         }
     }
@@ -116,15 +110,15 @@ impl fmt::Display for Reason {
 #[derive(Default)]
 pub(crate) struct Rows {
     import: Import,
-    lines_by_id: HashMap<String, u64>,
 }
 
 impl Rows {
-    /// Adds a row of a token without empty values, unless nobody could use it or an earlier row has its id.
+    /// Adds a row of a token without empty values, unless nobody could use it.
     pub(crate) fn add(&mut self, line: u64, token: Token) {
-        match self.check(line, &token) {
-            Ok(()) => self.import.rows.push(Row { line, token }),
-            Err(reason) => self.skip(line, reason),
+        if token.refresh_token().is_none() && token.access_token().is_none() && token.grant_token().is_none() {
+            self.skip(line, Reason::NoToken);
+        } else {
+            self.import.rows.push(Row { line, token });
         }
     }
 
@@ -134,19 +128,5 @@ impl Rows {
 
     pub(crate) fn finish(self) -> Import {
         self.import
-    }
-
-    fn check(&mut self, line: u64, token: &Token) -> Result<(), Reason> {
-        if token.refresh_token().is_none() && token.access_token().is_none() && token.grant_token().is_none() {
-            return Err(Reason::NoToken);
-        }
-        let Some(id) = token.id() else { return Ok(()) };
-        match self.lines_by_id.entry(id.to_owned()) {
-            Entry::Occupied(first) => Err(Reason::DuplicateId { first_line: *first.get() }),
-            Entry::Vacant(free) => {
-                free.insert(line);
-                Ok(())
-            }
-        }
     }
 }

@@ -4,11 +4,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
 use tokcask::LogStore;
 use tokcask_zoho::{Dialect, WriteError, write_csv};
 
@@ -16,9 +14,10 @@ use super::open::{self, LOG};
 use crate::args::{Export, ExportFormat};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Output};
-use crate::progress::Unit;
+use crate::progress::{Bar, Unit};
 use crate::token;
 use crate::ui::{Notice, Ui, text_of};
+use crate::unfinished::Unfinished;
 
 #[derive(Serialize)]
 struct Exported {
@@ -35,7 +34,8 @@ pub(super) fn run(ui: &mut Ui, args: &Export) -> Result<(), Failure> {
         None => {
             let store = open::existing(ui, &args.dir)?;
             let mut out = Output::stdout();
-            let counts = write(ui, &store, args.to, &mut out, |error| output::failed(&error))?;
+            // A bar would be drawn over the text, if both go to one terminal.
+            let counts = write(&Bar::none(), &store, args.to, &mut out, |error| output::failed(&error))?;
             tell(ui, args, &counts)
         }
     }
@@ -50,11 +50,9 @@ fn to_file(ui: &mut Ui, args: &Export, path: &Path) -> Result<(), Failure> {
     check_outside(path, folder, &args.dir)?;
     let store = open::existing(ui, &args.dir)?;
     let failed = |error: io::Error| Failure::io("write", path, &error);
-    let owner_only = std::fs::Permissions::from_mode(0o600);
-    let file = tempfile::Builder::new().prefix(".tokcask-").permissions(owner_only).tempfile_in(folder);
-    let file = file.map_err(failed)?;
+    let file = Unfinished::new(folder).map_err(failed)?;
     let mut out = Output::to(file.as_file().try_clone().map_err(failed)?);
-    let counts = write(ui, &store, args.to, &mut out, failed)?;
+    let counts = write(&ui.bar("export", Unit::Rows), &store, args.to, &mut out, failed)?;
     file.as_file().sync_all().map_err(failed)?;
     give_name(file, path, args.force)?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -86,14 +84,12 @@ fn check_outside(path: &Path, folder: &Path, dir: &Path) -> Result<(), Failure> 
     }
 }
 
-fn give_name(file: NamedTempFile, path: &Path, force: bool) -> Result<(), Failure> {
-    let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    let failed = |source: &io::Error| match source.kind() {
+fn give_name(file: Unfinished, path: &Path, force: bool) -> Result<(), Failure> {
+    file.give_name(path, force).map_err(|source| match source.kind() {
         // Since we looked.
         io::ErrorKind::AlreadyExists => Failure::new(Kind::Exists, format!("{} exists", path.display())).at(path),
-        _ => Failure::io("rename to", path, source),
-    };
-    named.map(drop).map_err(|error| failed(&error.error))
+        _ => Failure::io("write", path, &source),
+    })
 }
 
 struct Counts {
@@ -103,13 +99,12 @@ struct Counts {
 }
 
 fn write(
-    ui: &Ui,
+    bar: &Bar,
     store: &LogStore,
     format: ExportFormat,
     out: &mut Output,
     failed: impl Fn(io::Error) -> Failure,
 ) -> Result<Counts, Failure> {
-    let bar = ui.bar("export", Unit::Rows);
     bar.set_total(store.iter().len() as u64);
     let tokens = store.iter().inspect(|_| bar.advance(1));
     let dialect = match format {

@@ -1,14 +1,15 @@
-//! `import`: the tokens of another store, all of them or none.
+//! `import`: the tokens of another store, all that its file holds whole, or none.
 //!
 //! Everything that can be told beforehand is told before the store is opened, let alone made.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
 use tokcask::{Key, LogStore, Token};
-use tokcask_zoho::{Skipped, read_csv, read_json, read_sqlite};
+use tokcask_zoho::{Reason, Skipped, read_csv, read_json, read_sqlite};
 
 use super::open;
 use crate::args::{Import, ImportFormat, OnClash};
@@ -33,6 +34,7 @@ struct SkippedJson {
 
 pub(super) fn run(ui: &mut Ui, args: &Import) -> Result<(), Failure> {
     let import = read(ui, args)?;
+    refuse_foreign(args, &import)?;
     for row in &import.rows {
         row.token.check_limits().map_err(|error| {
             let failure = Failure::from(error);
@@ -41,15 +43,30 @@ pub(super) fn run(ui: &mut Ui, args: &Import) -> Result<(), Failure> {
         })?;
     }
     let (lines, tokens): (Vec<u64>, Vec<Token>) = import.rows.into_iter().map(|row| (row.line, row.token)).unzip();
+    if args.on_clash == OnClash::Refuse {
+        // Before a store is made for them.
+        refuse_clashes(None, args, &lines, &tokens)?;
+    }
     let (imported, clashes) =
         if args.dry_run { preview(ui, args, &lines, &tokens)? } else { store_all(ui, args, &lines, &tokens)? };
     print(ui, args, imported, clashes, &import.skipped)
 }
 
+/// A file of which no row has the right number of columns is something else.
+fn refuse_foreign(args: &Import, import: &tokcask_zoho::Import) -> Result<(), Failure> {
+    let is_foreign = |reason| matches!(reason, Reason::TooFewColumns { .. } | Reason::TooManyColumns { .. });
+    let all = import.skipped.iter().all(|skipped| is_foreign(skipped.reason));
+    if !import.rows.is_empty() || import.skipped.is_empty() || !all {
+        return Ok(());
+    }
+    let message = format!("{} is no file of tokens: {}", args.file.display(), import.skipped[0]);
+    Err(Failure::new(Kind::Input, message).at(&args.file))
+}
+
 fn store_all(ui: &mut Ui, args: &Import, lines: &[u64], tokens: &[Token]) -> Result<(u64, u64), Failure> {
     let (store, bar) = open::held(ui, &open::options().create(true), &args.dir, "import")?;
     if args.on_clash == OnClash::Refuse {
-        refuse_clashes(&store, args, lines, tokens)?;
+        refuse_clashes(Some(&store), args, lines, tokens)?;
     }
     let report = store.import(tokens, on_clash(args.on_clash))?;
     store.close()?;
@@ -60,45 +77,51 @@ fn store_all(ui: &mut Ui, args: &Import, lines: &[u64], tokens: &[Token]) -> Res
 /// What [`store_all`] would do. Makes no store.
 fn preview(ui: &mut Ui, args: &Import, lines: &[u64], tokens: &[Token]) -> Result<(u64, u64), Failure> {
     let rows = tokens.len() as u64;
-    let Some(store) = open::if_there(ui, &args.dir)? else { return Ok((rows, 0)) };
+    let store = open::if_there(ui, &args.dir)?;
     if args.on_clash == OnClash::Refuse {
-        refuse_clashes(&store, args, lines, tokens)?;
+        refuse_clashes(store.as_ref(), args, lines, tokens)?;
     }
-    let mut clashes = 0;
-    for token in tokens {
-        clashes += u64::from(is_taken(&store, token)?);
+    let clashes = clashes(store.as_ref(), lines, tokens)?.len() as u64;
+    if let Some(store) = store {
+        store.close()?;
     }
-    store.close()?;
     let kept_out = if args.on_clash == OnClash::Keep { clashes } else { 0 };
     Ok((rows - kept_out, clashes))
 }
 
 /// The library would refuse as well, but knows no lines.
-fn refuse_clashes(store: &LogStore, args: &Import, lines: &[u64], tokens: &[Token]) -> Result<(), Failure> {
-    const NAMED_MAX: u64 = 5;
-    let (mut clashes, mut named) = (0, Vec::new());
-    for (line, token) in lines.iter().zip(tokens) {
-        if let (true, Some(id)) = (is_taken(store, token)?, token.id()) {
-            clashes += 1;
-            if clashes <= NAMED_MAX {
-                named.push(format!("{id:?} (line {line})"));
-            }
-        }
-    }
-    if clashes == 0 {
+fn refuse_clashes(store: Option<&LogStore>, args: &Import, lines: &[u64], tokens: &[Token]) -> Result<(), Failure> {
+    const NAMED_MAX: usize = 5;
+    let clashes = clashes(store, lines, tokens)?;
+    if clashes.is_empty() {
         return Ok(());
     }
-    let more = if clashes > NAMED_MAX { format!(", and {} more", clashes - NAMED_MAX) } else { String::new() };
+    let named: Vec<_> = clashes.iter().take(NAMED_MAX).map(|(id, line)| format!("{id:?} (line {line})")).collect();
+    let more =
+        if clashes.len() > NAMED_MAX { format!(", and {} more", clashes.len() - NAMED_MAX) } else { String::new() };
     let message = format!(
-        "nothing was imported: {} has tokens with {clashes} of these ids already: {}{more}; --on-clash says what to do",
+        "nothing was imported: ids taken already, by {} or by an earlier row: {}{more}; --on-clash says what to do",
         args.dir.display(),
         named.join(", ")
     );
     Err(Failure::new(Kind::Clash, message).at(&args.dir))
 }
 
-fn is_taken(store: &LogStore, token: &Token) -> Result<bool, Failure> {
-    Ok(token.id().map_or(Ok(None), |id| store.view(Key::Id(id), |_| ()))?.is_some())
+/// Rows whose id a row of the store or an earlier row of the file has, with their lines.
+fn clashes<'a>(store: Option<&LogStore>, lines: &[u64], tokens: &'a [Token]) -> Result<Vec<(&'a str, u64)>, Failure> {
+    let mut seen = HashSet::new();
+    let mut clashes = Vec::new();
+    for (line, token) in lines.iter().zip(tokens) {
+        let Some(id) = token.id() else { continue };
+        let in_store = match store {
+            Some(store) => store.view(Key::Id(id), |_| ())?.is_some(),
+            None => false,
+        };
+        if !seen.insert(id) || in_store {
+            clashes.push((id, *line));
+        }
+    }
+    Ok(clashes)
 }
 
 fn on_clash(choice: OnClash) -> tokcask::OnClash {
@@ -123,9 +146,23 @@ fn read(ui: &Ui, args: &Import) -> Result<tokcask_zoho::Import, Failure> {
     let bad = |fault: String| Failure::new(Kind::Input, format!("{}: {fault}", args.file.display())).at(&args.file);
     import.map_err(|error| match error {
         tokcask_zoho::Error::Io { source } => Failure::io("read", &args.file, &source),
+        tokcask_zoho::Error::Sqlite { code, .. } if is_in_the_way(code) => {
+            Failure::new(Kind::Io, format!("{}: {error}", args.file.display())).at(&args.file)
+        }
         // Names lines and columns, never content.
         error => bad(error.to_string()),
     })
+}
+
+/// Whether SQLite says that the file is fine and something around it is not: permissions, I/O, a lock.
+fn is_in_the_way(code: i32) -> bool {
+    const PERM: i32 = 3;
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const IO_ERROR: i32 = 10;
+    const CANNOT_OPEN: i32 = 14;
+    // The lowest byte of an extended code is its kind.
+    [PERM, BUSY, LOCKED, IO_ERROR, CANNOT_OPEN].contains(&(code & 0xFF))
 }
 
 fn open_file<'a>(path: &Path, bar: &'a Bar) -> Result<Counted<'a>, Failure> {

@@ -55,7 +55,8 @@ pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
 fn may_be_a_token(path: &Path) -> bool {
     const RANDOM_LEN_MIN: usize = 20;
     let text = path.as_os_str().to_string_lossy();
-    let longest = text.split(['-', '_', '.', ' ']).map(str::len).max();
+    let longest = text.split(['-', '_', '.', ' ', '/']).map(str::len).max();
     let is_there = path.symlink_metadata().is_ok();
-    !is_there && !text.contains('/') && longest.is_some_and(|len| len >= RANDOM_LEN_MIN)
+    // An absolute path was meant as one.
+    !is_there && path.is_relative() && longest.is_some_and(|len| len >= RANDOM_LEN_MIN)
 }

@@ -1,5 +1,6 @@
 //! Opening a store for a command, and telling what the opening found.
 
+use std::io;
 use std::path::Path;
 
 use tokcask::{LogStore, OpenReport, Options, ReadMode, RecoveredTail};
@@ -22,10 +23,19 @@ pub(super) fn existing(ui: &mut Ui, dir: &Path) -> Result<LogStore, Failure> {
     with(ui, &options(), dir)
 }
 
-/// Opens a store, or says that there is none.
+/// Opens a store, or says that there is none, where one can be made.
 pub(super) fn if_there(ui: &mut Ui, dir: &Path) -> Result<Option<LogStore>, Failure> {
-    let is_there = [LOG, LOCK].iter().any(|name| dir.join(name).symlink_metadata().is_ok());
-    if !is_there && (dir.is_dir() || dir.symlink_metadata().is_err()) {
+    let is_missing = |path: &Path| match path.symlink_metadata() {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Failure::io("look at", path, &error)),
+    };
+    if is_missing(dir)? {
+        let parent = dir.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        parent.metadata().map_err(|error| Failure::io("look at", parent, &error))?;
+        return Ok(None);
+    }
+    if dir.is_dir() && is_missing(&dir.join(LOG))? && is_missing(&dir.join(LOCK))? {
         return Ok(None);
     }
     existing(ui, dir).map(Some)

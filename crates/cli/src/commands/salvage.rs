@@ -21,6 +21,7 @@ struct Salvaged<'a> {
     missing_sequences: Vec<Run>,
     maybe_stale: &'a [String],
     copied: Option<&'static str>,
+    end_unproved: bool,
     torn_tail: Option<DamageJson>,
 }
 
@@ -56,13 +57,14 @@ fn print_json(ui: &mut Ui, args: &Copied, report: &SalvageReport) -> Result<(), 
         missing_sequences: runs.collect(),
         maybe_stale: &report.maybe_stale,
         copied: report.copied,
+        end_unproved: report.end_unproved,
         torn_tail: report.torn_tail.as_ref().map(DamageJson::from),
     })
 }
 
 fn print_text(ui: &mut Ui, args: &Copied, report: &SalvageReport) -> Result<(), Failure> {
     ui.text(&format!("salvaged {} tokens to {}", report.tokens, args.dest.display()))?;
-    if report.lost.is_empty() && report.missing_sequences.is_empty() {
+    if report.lost.is_empty() && report.missing_sequences.is_empty() && report.copied.is_none() {
         ui.text("nothing is lost")?;
     }
     for lost in &report.lost {
@@ -76,6 +78,9 @@ fn print_text(ui: &mut Ui, args: &Copied, report: &SalvageReport) -> Result<(), 
     }
     if let Some(reason) = report.copied {
         ui.text(&format!("not the newest log: {reason}; anything later is missing"))?;
+    }
+    if report.end_unproved {
+        ui.text("no watermark of this log can be read: if its end is lost, nothing tells")?;
     }
     if let Some(tail) = &report.torn_tail {
         ui.text(&format!("left out: a torn tail at offset {}, never acknowledged", tail.offset))?;

@@ -72,7 +72,7 @@ fn salvage_saves_the_valid_rows_and_lists_what_is_lost() {
     let report = fixture.json("salvage", &[&dest]).ok().one();
     assert_eq!(
         names(&report),
-        ["copied", "lost", "maybe_stale", "missing_sequences", "salvage", "tokens", "torn_tail"]
+        ["copied", "end_unproved", "lost", "maybe_stale", "missing_sequences", "salvage", "tokens", "torn_tail"]
     );
     let parts = [&report["tokens"], &report["missing_sequences"], &report["copied"], &report["torn_tail"]];
     assert_eq!(json!(parts), json!([2, [{ "first": 3, "last": 3 }], null, null]));

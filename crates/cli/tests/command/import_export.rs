@@ -5,12 +5,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 use tokcask::{LogStore, Token, TokenStore};
 
 use crate::fixture::{Fixture, SECRETS};
-use crate::run::{names, run};
+use crate::run::{PROGRAM, names, run};
 
 fn rows(dir: &str) -> Vec<Token> {
     LogStore::open(dir).unwrap().get_tokens().unwrap()
@@ -138,14 +142,73 @@ fn nothing_is_made_by_a_dry_run_or_for_a_file_that_cannot_be_imported() {
 #[test]
 fn rows_that_are_kept_out_are_listed_with_their_lines() {
     let fixture = Fixture::new();
-    let text = "id,user_name\r\n1,ana,,,fake-1,,,,\r\n2,bob,,,,,,,\r\n1,eve,,,fake-3,,,,\r\n4,dan,,,fake-";
+    let text = "id,user_name\r\n1,ana,,,fake-1,,,,\r\n2,bob,,,,,,,\r\n3,eve\r\n4,dan,,,fake-";
     let file = fixture.file("file", text);
     let report = fixture.json("import", &["--from", "zoho-csv", &file]).ok().one();
     assert_eq!((&report["imported"], names(&report["skipped"][0])), (&json!(1), vec!["line", "reason"]));
     let lines: Vec<_> = report["skipped"].as_array().unwrap().iter().map(|skipped| skipped["line"].clone()).collect();
     assert_eq!(json!(lines), json!([3, 4, 5]));
     let again = fixture.text("import", &["--from", "zoho-csv", &file, "--on-clash", "keep"]).ok().out;
-    assert!(again.contains("line 5: the file ends inside this row\n"), "{again}");
+    assert!(again.contains("line 5: the file ends inside this row; "), "{again}");
+}
+
+#[test]
+fn rows_of_one_file_with_the_same_id_clash() {
+    let text = "1,ana,,,fake-1,,,,\n2,bob,,,fake-2,,,,\n1,eve,,,fake-3,,,,\n";
+    for (on_clash, users, imported) in [
+        ("keep", vec![("1", "ana"), ("2", "bob")], 2),
+        ("replace", vec![("1", "eve"), ("2", "bob")], 3),
+        ("renumber", vec![("1", "ana"), ("2", "bob"), ("3", "eve")], 3),
+    ] {
+        let fixture = Fixture::new();
+        let file = fixture.file("file", text);
+        for dry in [&["--dry-run"][..], &[]] {
+            let refused = fixture.json("import", &[&["--from", "zoho-csv", &file][..], dry].concat()).code(3);
+            assert!(refused.error()["message"].as_str().unwrap().contains("\"1\" (line 3)"), "{refused:?}");
+            assert!(!Path::new(&fixture.store()).exists(), "nothing was made");
+        }
+        for dry in [&["--dry-run"][..], &[]] {
+            let args = [&["--from", "zoho-csv", &file, "--on-clash", on_clash][..], dry].concat();
+            let report = fixture.json("import", &args).ok().one();
+            assert_eq!(report, json!({ "imported": imported, "skipped": [], "clashes": 1 }));
+        }
+        let found = rows(&fixture.store());
+        let found: Vec<_> = found.iter().map(|row| (row.id().unwrap(), row.user_name().unwrap())).collect();
+        assert_eq!(found, users, "{on_clash}");
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_refused() {
+    let fixture = Fixture::new();
+    let file = fixture.file("file", "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1::/:/bin/false\n");
+    let ran = fixture.json("import", &["--from", "zoho-csv", &file]).code(3);
+    assert_eq!(ran.error()["error"], "input");
+    assert!(!Path::new(&fixture.store()).exists());
+}
+
+#[test]
+fn an_export_that_is_killed_leaves_nothing() {
+    let fixture = Fixture::new();
+    let line = |id: u32| format!("{{\"id\":\"{id}\",\"access_token\":\"fake-{id}\"}}\n");
+    let file = fixture.file("file", (1..=20_000).map(line).collect::<String>());
+    fixture.json("import", &["--from", "json", &file]).ok();
+    fs::create_dir(fixture.at("folder")).unwrap();
+    let out = fixture.at("folder/out");
+    for kill in 0..20 {
+        let mut command = Command::new(PROGRAM);
+        command.args(["export", &fixture.store(), "--to", "json", &out]).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        thread::sleep(Duration::from_millis(3 * kill));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let names: Vec<_> = fs::read_dir(fixture.at("folder")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(names.is_empty() || names == [PathBuf::from(&out)], "{names:?}");
+        if !names.is_empty() {
+            assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 20_000, "it is whole");
+            fs::remove_file(&out).unwrap();
+        }
+    }
 }
 
 #[test]

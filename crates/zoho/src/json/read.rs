@@ -43,7 +43,7 @@ pub fn from_json(line: &str) -> Result<Token, JsonError> {
 
 /// Reads lines of JSON, one token a line, as [`from_json`] does. `""` counts as null here.
 ///
-/// Lines end in LF or CRLF; blank ones are passed over. Rows without a token, and all but the first with an id, are
+/// Lines end in LF or CRLF; blank ones are passed over. Rows without a token are
 /// among [`Import::skipped`]. The text is wiped from memory when this returns, except what `reader` buffers itself.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub fn from_json(line: &str) -> Result<Token, JsonError> {
 /// `reader` fails; [`Error::NotUtf8`] if the text is in another encoding.
 ///
 /// ```
-/// let lines = "{\"id\": \"1\", \"access_token\": \"fake-1\"}\n\n{\"id\": \"1\", \"access_token\": \"fake-2\"}\n";
+/// let lines = "{\"id\": \"1\", \"access_token\": \"fake-1\"}\n\n{\"id\": \"2\", \"user_name\": \"ana\"}\n";
 /// let import = tokcask_zoho::read_json(lines.as_bytes())?;
 /// assert_eq!((import.rows.len(), import.skipped[0].line), (1, 3));
 /// # Ok::<(), tokcask_zoho::Error>(())
