@@ -13,6 +13,8 @@ use tokcask::{
 };
 
 const STORE: &str = "/store";
+/// In `store.lock`.
+const SYNC_FAILED_AT: usize = 16;
 
 fn options() -> Options {
     Options::new().read_mode(ReadMode::Copy)
@@ -39,6 +41,7 @@ fn users(store: &LogStore) -> Vec<String> {
 }
 
 /// What was lost, as a client may still hold it.
+#[derive(Clone)]
 struct Lost {
     next_id: u64,
     next_revision: u64,
@@ -47,6 +50,7 @@ struct Lost {
 }
 
 /// A store whose log was replaced by an older one; then it had `kept` alone.
+#[derive(Clone)]
 struct Case {
     name: &'static str,
     reason: &'static str,
@@ -115,7 +119,20 @@ fn cases() -> Vec<Case> {
         sim.set_content(Path::new(STORE), "store.log", &log(&other));
         (kept, Lost { next_id: 2, next_revision: 2, ..lost })
     });
-    vec![older, generation, cut, foreign]
+    // So little that what an adoption might append would make it as long as it was.
+    let little = case("a log that was cut off a little", "it is shorter than what was already durable", |sim| {
+        let store = open(sim).unwrap();
+        save(&store, "ann");
+        let kept = users(&store);
+        save(&store, "bob");
+        let stats = store.stats().unwrap();
+        store.close().unwrap();
+        let whole = log(sim);
+        let end = usize::try_from(stats.log_bytes).unwrap();
+        sim.set_content(Path::new(STORE), "store.log", &whole[..end - 20]);
+        (kept, Lost { next_id: stats.next_id, next_revision: stats.next_revision, log: whole })
+    });
+    vec![older, generation, cut, foreign, little]
 }
 
 /// Opens what was adopted, and looks whether it keeps what it should and gives nothing again.
@@ -139,7 +156,7 @@ fn what_was_put_back_is_the_store_again() {
         let report = adopt(&sim).unwrap();
         assert_eq!(report.reason, Some(case.reason), "{}", case.name);
         assert_eq!(report.tokens, case.kept.len() as u64, "{}", case.name);
-        assert_eq!(report.recovered.is_some(), case.name == "a log that was cut off", "{}", case.name);
+        assert_eq!(report.recovered.is_some(), case.name.starts_with("a log that was cut off"), "{}", case.name);
         check(&case, &sim.kill());
         assert!(log(&sim) != before, "a new file: the old one, put back again, is noticed");
         let sim = case.sim.kill();
@@ -158,7 +175,13 @@ fn what_was_put_back_is_the_store_again() {
 
 #[test]
 fn an_adoption_that_is_stopped_anywhere_can_be_done_again_or_is_done() {
-    for case in cases() {
+    // A sync may have failed before the log was put back: then an open would go on in a new file by itself.
+    for (case, sync_failed) in cases().into_iter().flat_map(|case| [(case.clone(), false), (case, true)]) {
+        if sync_failed {
+            let mut lock = case.sim.content(Path::new(STORE), "store.lock").unwrap();
+            lock[SYNC_FAILED_AT] = 1;
+            case.sim.set_content(Path::new(STORE), "store.lock", &lock);
+        }
         let dry = case.sim.kill();
         let first = dry.calls();
         adopt(&dry).unwrap();
@@ -186,6 +209,25 @@ fn an_adoption_that_is_stopped_anywhere_can_be_done_again_or_is_done() {
         println!("{}: {images} images", case.name);
         assert!(images > 40, "{images}");
     }
+}
+
+#[test]
+fn an_older_log_whose_room_reaches_past_the_newer_end_is_adopted_too() {
+    let sim = Sim::new();
+    let store = open(&sim).unwrap();
+    save(&store, "ann");
+    let (kept, older) = (users(&store), log(&sim));
+    save(&store, "bob");
+    let stats = store.stats().unwrap();
+    store.close().unwrap();
+    let lost = Lost { next_id: stats.next_id, next_revision: stats.next_revision, log: log(&sim) };
+    drop(store);
+    sim.set_content(Path::new(STORE), "store.log", &older);
+    let sim = sim.kill();
+    assert_eq!(open(&sim).unwrap_err().kind(), ErrorKind::Corrupt, "it could as well be a lost end");
+    let reason = "it ends before what was already durable";
+    assert_eq!(adopt(&sim).unwrap().reason, Some(reason));
+    check(&Case { name: "room", reason, sim: sim.clone(), kept, lost }, &sim.kill());
 }
 
 #[test]

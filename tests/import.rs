@@ -197,3 +197,28 @@ fn a_failed_sync_in_a_long_import_leaves_the_store_as_it_was() {
     assert_eq!(summary(&store), summary(&list));
     store.save_token(&row(None, "later", "l")).unwrap();
 }
+
+#[test]
+fn a_long_import_whose_name_may_not_be_durable_has_an_unknown_outcome() {
+    let (sim, list) = prepared();
+    let sim = sim.kill();
+    let store = open(&sim).unwrap();
+    sim.set_plan(Some(Plan::next(Call::SyncDirectory, Fault::Errno(5))));
+    assert_eq!(store.import(&long(), OnClash::Replace).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    sim.set_plan(None);
+    assert_eq!(store.save_token(&row(None, "later", "l")).unwrap_err().kind(), ErrorKind::Poisoned);
+    drop(store);
+    let before = summary(&list);
+    list.import(&long(), OnClash::Replace).unwrap();
+    let found = summary(&open(&sim.kill()).unwrap());
+    assert!(found == summary(&list) || found == before);
+}
+
+#[test]
+fn a_clash_within_the_rows_is_one_like_with_the_store() {
+    let store = open(&Sim::new()).unwrap();
+    let rows = [row(Some("1"), "ann", "a"), row(Some("2"), "bob", "b"), row(Some("1"), "eve", "e")];
+    assert_eq!(store.import(&rows, OnClash::Refuse).unwrap_err().to_string(), "the id \"1\" is taken already");
+    assert_eq!(store.import(&rows, OnClash::Renumber).unwrap().clashes, 1);
+    assert_eq!(summary(&store), three([("1", "ann", "a"), ("2", "bob", "b"), ("3", "eve", "e")]));
+}

@@ -11,7 +11,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use sim::Sim;
+use sim::{Damage, Fault, Plan, Sim};
 use tokcask::format::frame::{FrameBuilder, FrameHeader, Kind};
 use tokcask::format::header::FileHeader;
 use tokcask::format::operation::Operation;
@@ -425,4 +425,85 @@ fn a_file_made_to_be_searched_for_long_is_not() {
     sim.set_content(Path::new(STORE), "store.lock", &lock);
     let report = salvage(&sim).unwrap();
     assert!(!report.lost.is_empty());
+}
+
+#[test]
+fn behind_the_second_seal_of_a_restored_backup_a_lost_delete_makes_rows_doubtful() {
+    let history = history();
+    let sim = history.with(&history.log, true);
+    let store = open(&sim, STORE).unwrap();
+    store.backup("/backup").unwrap();
+    drop(store);
+    let store = open(&sim, "/backup").unwrap();
+    let deleted_at = usize::try_from(store.stats().unwrap().log_bytes).unwrap();
+    store.delete("5").unwrap();
+    store.backup("/again").unwrap();
+    drop(store);
+    let mut log = sim.content(Path::new("/again"), "store.log").unwrap();
+    log[deleted_at..deleted_at + 96].fill(0xA5);
+    sim.set_content(Path::new("/again"), "store.log", &log);
+    let report = salvage_on(&Options::new(), &sim, Path::new("/again"), Path::new(RESCUED)).unwrap();
+    assert!(report.maybe_stale.contains(&"5".to_owned()), "{report:?}");
+    assert_eq!(report.tokens, history.rows.len() as u64);
+}
+
+#[test]
+fn a_lost_last_frame_has_its_number_and_a_lost_watermark_is_told() {
+    let history = history();
+    let last = frame_with_put(&history.with(&history.log, true), "9", 1);
+    for at in [last.start + 8, last.start + 100] {
+        let mut log = history.log.clone();
+        log[at] ^= 1;
+        let report = salvage(&history.with(&log, true)).unwrap();
+        assert_eq!((report.missing_sequences.len(), report.end_unproved), (1, false), "{report:?}");
+    }
+    let sim = history.with(&history.log, true);
+    sim.set_bad(Path::new(STORE), "store.lock", 4096..12_288);
+    let report = salvage(&sim).unwrap();
+    assert_eq!((report.tokens, report.end_unproved), (history.rows.len() as u64, true));
+}
+
+#[test]
+fn a_salvage_never_writes_into_what_it_saves() {
+    let history = history();
+    for inside in ["/store", "/store/rescued", "/store/a/b"] {
+        let sim = history.with(&history.log, true);
+        let refused = salvage_on(&Options::new(), &sim, Path::new(STORE), Path::new(inside)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotAStore);
+        assert_eq!(sim.names(Path::new(STORE)), ["store.lock", "store.log"]);
+    }
+}
+
+#[test]
+fn a_salvage_that_is_stopped_anywhere_leaves_a_whole_store_or_none() {
+    let history = history();
+    let dry = history.with(&history.log, true);
+    let first = dry.calls();
+    salvage(&dry).unwrap();
+    let mut whole = 0;
+    for call in first..dry.calls() {
+        for fault in [Fault::Crash, Fault::Errno(5), Fault::Errno(28)] {
+            let sim = history.with(&history.log, true);
+            sim.set_plan(Some(Plan::at(call, fault)));
+            let salvaged = salvage(&sim);
+            let crashed = fault == Fault::Crash;
+            let image = if crashed { sim.power_loss(Damage::Mixed, call) } else { sim.kill() };
+            assert!(image.content(Path::new(STORE), "store.log").unwrap() == history.log);
+            let options = Options::new().read_mode(ReadMode::Copy).create(false);
+            match open_on(&options, Arc::new(image.kill()), Path::new(RESCUED)) {
+                Ok(store) => {
+                    whole += 1;
+                    assert_eq!(store.get_tokens().unwrap().len(), history.rows.len(), "call {call}, {fault:?}");
+                }
+                Err(error) => {
+                    assert!(salvaged.is_err() || crashed, "call {call}, {fault:?}: {error}");
+                    assert_eq!(error.kind(), ErrorKind::NotAStore, "call {call}, {fault:?}: {error}");
+                    assert!(crashed || image.names(Path::new(RESCUED)).is_empty(), "call {call}, {fault:?}");
+                    let again = image.kill();
+                    assert_eq!(salvage(&again).unwrap().tokens, history.rows.len() as u64);
+                }
+            }
+        }
+    }
+    assert!(whole > 0);
 }
