@@ -5,6 +5,8 @@
 use tokcask::{FrameInfo, OperationKind};
 
 const CELLS: u64 = 64;
+/// Two copies of the file header come first, which are neither live nor dead.
+const HEADERS_LEN: u64 = 8192;
 
 /// Live and dead bytes along a log.
 #[derive(Default)]
@@ -30,6 +32,7 @@ impl Picture {
     }
 
     fn add(&mut self, offset: u64, len: u64, live: bool) {
+        let offset = offset.saturating_sub(HEADERS_LEN);
         let end = offset.saturating_add(len);
         self.end = self.end.max(end);
         while end > CELLS.saturating_mul(self.cell_len()) {
@@ -48,8 +51,8 @@ impl Picture {
     /// The picture and its legend.
     pub(crate) fn lines(&self) -> [String; 2] {
         let drawn: String = self.cells.iter().map(|bytes| bytes.drawn()).collect();
-        let len = bytes_text(self.end);
-        [format!("0 [{drawn}] {len}"), format!("each {}: █ live  ▒ half  ░ dead", bytes_text(self.cell_len()))]
+        let (start, end) = (bytes_text(HEADERS_LEN), bytes_text(self.end.saturating_add(HEADERS_LEN)));
+        [format!("{start} [{drawn}] {end}"), format!("each {}: █ live  ▒ half  ░ dead", bytes_text(self.cell_len()))]
     }
 
     fn cell_len(&self) -> u64 {
@@ -112,7 +115,7 @@ mod tests {
         picture.add(8192 + 2048, 256, true);
         picture.add(8192 + 2048 + 256, 256, false);
         let [line, legend] = picture.lines();
-        assert_eq!(line, format!("0 [{}████░░░░█░] 10.5 KiB", " ".repeat(32)));
+        assert_eq!(line, "8.0 KiB [████░░░░█░] 10.5 KiB");
         assert!(legend.starts_with("each 256 B"));
     }
 

@@ -110,7 +110,7 @@ fn stat_and_dump_draw_live_and_dead_bytes_along_the_log() {
     }
     for command in ["stat", "dump"] {
         let out = fixture.text(command, &[]).ok().out;
-        let picture = out.lines().find(|line| line.starts_with("0 [")).expect("a picture");
+        let picture = out.lines().find(|line| line.starts_with("8.0 KiB [")).expect("a picture");
         let drawn: Vec<_> = picture.chars().collect();
         let first_live = drawn.iter().position(|cell| *cell == '█').unwrap();
         let last_dead = drawn.iter().rposition(|cell| *cell == '░').unwrap();
