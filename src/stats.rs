@@ -53,7 +53,7 @@ pub struct RecoveredTail {
     pub bytes_cut: u64,
     /// Why the first of them were no frame.
     pub reason: DecodeError,
-    /// Where they are kept; `None` if there was no room or there are too many such files already.
+    /// Where they are kept; `None` if there was no room, if there are too many such files already, or in an adoption.
     pub quarantine: Option<PathBuf>,
 }
 

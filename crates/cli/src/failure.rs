@@ -144,7 +144,10 @@ impl Failure {
     /// What a person may do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Corrupt => Some("`tokcask verify` lists the damage; `tokcask salvage` saves what can be read"),
+            Kind::Corrupt => Some(
+                "`tokcask verify` lists the damage, `tokcask salvage` saves what can be read; \
+                 if an older log was put back, `tokcask adopt` may accept it",
+            ),
             Kind::Copied => Some("`tokcask adopt` accepts this log as the newest, if you put it there"),
             _ => None,
         }
