@@ -132,7 +132,21 @@ fn cases() -> Vec<Case> {
         sim.set_content(Path::new(STORE), "store.log", &whole[..end - 20]);
         (kept, Lost { next_id: stats.next_id, next_revision: stats.next_revision, log: whole })
     });
-    vec![older, generation, cut, foreign, little]
+    // Its slots are gone: what its torn end gave, only the end itself can tell.
+    let foreign_cut = case("the log of another store, cut off", "it is the log of another store", |sim| {
+        let other = Sim::with_seed(3);
+        let store = open(&other).unwrap();
+        save(&store, "cid");
+        let kept = users(&store);
+        store.save_tokens(&["dan", "eve", "fay"].map(|user| Token::builder().access_token(user).build())).unwrap();
+        let stats = store.stats().unwrap();
+        store.close().unwrap();
+        let (_, lost) = grow(sim, |_| {});
+        let end = usize::try_from(stats.log_bytes).unwrap();
+        sim.set_content(Path::new(STORE), "store.log", &log(&other)[..end - 20]);
+        (kept, Lost { next_id: stats.next_id, next_revision: stats.next_revision, ..lost })
+    });
+    vec![older, generation, cut, foreign, little, foreign_cut]
 }
 
 /// Opens what was adopted, and looks whether it keeps what it should and gives nothing again.
@@ -156,7 +170,7 @@ fn what_was_put_back_is_the_store_again() {
         let report = adopt(&sim).unwrap();
         assert_eq!(report.reason, Some(case.reason), "{}", case.name);
         assert_eq!(report.tokens, case.kept.len() as u64, "{}", case.name);
-        assert_eq!(report.recovered.is_some(), case.name.starts_with("a log that was cut off"), "{}", case.name);
+        assert_eq!(report.recovered.is_some(), case.name.contains("cut off"), "{}", case.name);
         check(&case, &sim.kill());
         assert!(log(&sim) != before, "a new file: the old one, put back again, is noticed");
         let sim = case.sim.kill();

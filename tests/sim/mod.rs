@@ -300,7 +300,11 @@ impl Storage for Sim {
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
         self.world().simple(Call::Remove).map_err(|error| failure(path, error))?;
-        self.world().directories.remove(path);
+        let mut world = self.world();
+        if world.directories.get(path).is_some_and(|folder| !folder.names.is_empty()) {
+            return Err(failure(path, io::ErrorKind::DirectoryNotEmpty.into()));
+        }
+        world.directories.remove(path);
         Ok(())
     }
 
