@@ -184,8 +184,8 @@ impl Options {
     /// left as it is. After a crash the store is as it was, or adopted.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); nothing was changed then. A log that is damaged stays `Corrupt`, and one that is gone
-    /// `Copied`.
+    /// Those of [`open`](Self::open). A log that is damaged stays `Corrupt`, and one that is gone `Copied`. After `Io` or
+    /// `NoSpace` the store is as after a crash; asking again does no harm.
     pub fn adopt(&self, path: impl AsRef<Path>) -> Result<AdoptReport> {
         engine::adopt::adopt(self, Arc::new(Disk), path.as_ref())
     }

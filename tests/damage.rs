@@ -79,17 +79,6 @@ fn canonical() -> Canonical {
     Canonical { sim, log, end, last: usize::try_from(last).unwrap(), rows, rows_before }
 }
 
-impl Canonical {
-    fn with_log(&self, log: &[u8], slots: bool) -> Sim {
-        let sim = self.sim.kill();
-        sim.set_content(Path::new(STORE), "store.log", log);
-        if !slots {
-            sim.set_content(Path::new(STORE), "store.lock", &[0; 16 << 10]);
-        }
-        sim
-    }
-}
-
 /// What opening makes of a log.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
@@ -101,7 +90,7 @@ enum Outcome {
 }
 
 fn outcome(canonical: &Canonical, log: &[u8], slots: bool) -> Outcome {
-    let sim = canonical.with_log(log, slots);
+    let sim = canonical.sim.with_log(Path::new(STORE), log, slots);
     let store = match open(&sim) {
         Ok(store) => store,
         Err(error) => {
@@ -329,7 +318,7 @@ fn a_frame_that_verifies_and_does_not_follow_is_not_taken() {
     for (chain, sequence) in [(crc ^ 1, last.sequence + 1), (crc, last.sequence), (crc, last.sequence + 2)] {
         assert_eq!(outcome(&canonical, &append(chain, sequence), true), Outcome::RecoveredSame);
     }
-    let sim = canonical.with_log(&append(crc, last.sequence + 1), true);
+    let sim = canonical.sim.with_log(Path::new(STORE), &append(crc, last.sequence + 1), true);
     assert_eq!(open(&sim).unwrap().get_tokens().unwrap(), [], "and one that follows is");
 }
 
@@ -348,7 +337,7 @@ fn a_torn_tail_is_cut_kept_aside_and_its_ids_are_not_given_again() {
     store.save_tokens(&batch).unwrap_err();
     let written = sim.content(path, "store.log").unwrap();
     let torn = &written[..=end + 200 + written[end + 200..].iter().position(|byte| *byte != 0).unwrap()];
-    let sim = canonical.with_log(torn, true);
+    let sim = canonical.sim.with_log(Path::new(STORE), torn, true);
     let store = open(&sim).unwrap();
     let tail = store.open_report().recovered.clone().unwrap();
     assert_eq!((tail.offset, tail.bytes_cut), (end as u64, (torn.len() - end) as u64));

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use tempfile::TempDir;
 use tokcask::{ErrorKind, FrameKind, LogStore, OperationKind, Options, Token, TokenStore, VerifyReport, VerifyStatus};
 
 type Error = Box<dyn std::error::Error>;
@@ -43,6 +44,13 @@ fn token(user: &str) -> Token {
     Token::builder().user_name(user).access_token(format!("fake-{user}")).build()
 }
 
+fn new_store() -> Result<(TempDir, PathBuf, LogStore), Error> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    Ok((dir, path, store))
+}
+
 fn contents(path: &Path) -> Result<BTreeMap<String, (Vec<u8>, std::time::SystemTime)>, Error> {
     std::fs::read_dir(path)?
         .map(|entry| {
@@ -57,9 +65,7 @@ fn contents(path: &Path) -> Result<BTreeMap<String, (Vec<u8>, std::time::SystemT
 fn frames_operations_and_live_rows_are_listed_and_nothing_is_written() -> Result<(), Error> {
     use FrameKind::{Base, Commit, Seal};
     use OperationKind::{Clear, Delete, Put, Sealed};
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
+    let (_dir, path, store) = new_store()?;
     store.save_token(&token("gone"))?;
     store.delete_tokens()?;
     let (frames, _) = dump(&path)?;
@@ -87,9 +93,7 @@ fn frames_operations_and_live_rows_are_listed_and_nothing_is_written() -> Result
 
 #[test]
 fn frames_behind_damage_are_listed_too() -> Result<(), Error> {
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
+    let (_dir, path, store) = new_store()?;
     for user in ["ann", "bob", "cid"] {
         store.save_token(&token(user))?;
     }
@@ -108,9 +112,7 @@ fn frames_behind_damage_are_listed_too() -> Result<(), Error> {
 
 #[test]
 fn a_store_that_is_being_written_to_is_clean_and_its_live_rows_are_live() -> Result<(), Error> {
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
+    let (_dir, path, store) = new_store()?;
     store.save_token(&token("ann"))?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -141,9 +143,7 @@ fn a_store_that_is_being_written_to_is_clean_and_its_live_rows_are_live() -> Res
 
 #[test]
 fn a_log_that_was_put_back_is_listed_and_refused() -> Result<(), Error> {
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
+    let (_dir, path, store) = new_store()?;
     store.save_token(&token("ann"))?;
     let older = std::fs::read(path.join("store.log"))?;
     store.compact()?;
@@ -160,9 +160,7 @@ fn a_log_that_was_put_back_is_listed_and_refused() -> Result<(), Error> {
 
 #[test]
 fn a_dump_ends_where_it_is_told_to() -> Result<(), Error> {
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
+    let (_dir, path, store) = new_store()?;
     store.save_token(&token("ann"))?;
     let mut seen = 0;
     Options::new().dump(&path, |_| {
@@ -170,6 +168,6 @@ fn a_dump_ends_where_it_is_told_to() -> Result<(), Error> {
         ControlFlow::Break(())
     })?;
     assert_eq!(seen, 1);
-    assert!(Options::new().dump(dir.path().join("nowhere"), |_| ControlFlow::Continue(())).is_err());
+    assert!(Options::new().dump(path.join("nowhere"), |_| ControlFlow::Continue(())).is_err());
     Ok(())
 }

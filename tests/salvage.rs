@@ -103,12 +103,15 @@ enum Outcome {
 
 impl History {
     fn with(&self, log: &[u8], slots: bool) -> Sim {
-        let sim = self.sim.kill();
-        sim.set_content(Path::new(STORE), "store.log", log);
-        if !slots {
-            sim.set_content(Path::new(STORE), "store.lock", &[0; 16 << 10]);
-        }
-        sim
+        self.sim.with_log(Path::new(STORE), log, slots)
+    }
+
+    /// The whole log but for one bit of this text, and where that is.
+    fn with_damaged(&self, text: &str) -> (Sim, u64) {
+        let mut log = self.log.clone();
+        let at = log.windows(text.len()).rposition(|window| window == text.as_bytes()).expect("it was saved");
+        log[at] ^= 1;
+        (self.with(&log, true), at as u64)
     }
 
     /// Salvages from this log, and judges what comes of it. `damaged` is where it differs from the whole one.
@@ -184,7 +187,9 @@ fn an_undamaged_store_comes_out_as_it_was() {
     assert_eq!(history.check(&history.log, true, &(0..0)), Outcome::Whole);
     let sim = history.with(&history.log, true);
     let report = salvage(&sim).unwrap();
-    assert_eq!(report, SalvageReport::default().clone_with_tokens(history.rows.len() as u64));
+    let mut nothing_lost = SalvageReport::default();
+    nothing_lost.tokens = history.rows.len() as u64;
+    assert_eq!(report, nothing_lost);
     let (before, after) = (open(&sim, STORE).unwrap(), open(&sim, RESCUED).unwrap());
     for (before, after) in before.get_tokens().unwrap().iter().zip(after.get_tokens().unwrap()) {
         assert_eq!(*before, after);
@@ -192,17 +197,6 @@ fn an_undamaged_store_comes_out_as_it_was() {
         assert_eq!(stamps(before), stamps(&after));
     }
     assert_ne!(before.stats().unwrap().uuid, after.stats().unwrap().uuid, "it is another store");
-}
-
-trait CloneWithTokens {
-    fn clone_with_tokens(self, tokens: u64) -> Self;
-}
-
-impl CloneWithTokens for SalvageReport {
-    fn clone_with_tokens(mut self, tokens: u64) -> Self {
-        self.tokens = tokens;
-        self
-    }
 }
 
 #[test]
@@ -243,13 +237,7 @@ fn every_damaged_sector_and_length_costs_at_most_what_is_told() {
 #[test]
 fn one_bad_row_of_a_batch_costs_that_row_alone() {
     let history = history();
-    let sim = history.with(&history.log, true);
-    let batch = frame_with_put(&sim, "3", 3);
-    let mut log = history.log.clone();
-    let text = b"fake-access-3-1";
-    let at = batch.start + log[batch.clone()].windows(text.len()).position(|window| window == text).unwrap();
-    log[at] ^= 1;
-    let sim = history.with(&log, true);
+    let (sim, at) = history.with_damaged("fake-access-3-1");
     let report = salvage(&sim).unwrap();
     let rescued = open(&sim, RESCUED).unwrap();
     assert_eq!(rescued.get(tokcask::Key::UserName("user7")).unwrap().unwrap().id(), Some("7"));
@@ -260,20 +248,14 @@ fn one_bad_row_of_a_batch_costs_that_row_alone() {
         "{report:?}"
     );
     assert_eq!(report.lost.len(), 1);
-    assert!(report.lost[0].contains(&(at as u64)) && report.lost[0].end - report.lost[0].start < 200);
+    assert!(report.lost[0].contains(&at) && report.lost[0].end - report.lost[0].start < 200);
     assert_eq!(report.missing_sequences.len(), 1);
 }
 
 #[test]
 fn a_lost_part_of_what_a_compaction_carried_over_makes_no_other_row_doubtful() {
     let history = history();
-    let sim = history.with(&history.log, true);
-    let base = frame_with_put(&sim, "6", 5);
-    let mut log = history.log.clone();
-    let text = b"fake-access-6-0";
-    let at = base.start + log[base.clone()].windows(text.len()).position(|window| window == text).unwrap();
-    log[at] ^= 1;
-    let sim = history.with(&log, true);
+    let (sim, _) = history.with_damaged("fake-access-6-0");
     let report = salvage(&sim).unwrap();
     assert_eq!((report.tokens, report.maybe_stale), (history.rows.len() as u64 - 1, Vec::new()));
 }

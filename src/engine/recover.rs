@@ -82,8 +82,8 @@ impl Recovery<'_> {
         if tail.watermark > end || !link.sealed || (proved > end && against.is_none()) {
             return Err(Error::Corrupt { path: self.path.into(), offset: end, reason });
         }
+        let mut appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
         if let Some(against) = against {
-            let appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
             let contradiction =
                 Some(Contradiction { reason: against, slots, counters: counters_after(link, &tail, end) });
             report.recovered = (tail.end > end).then(|| RecoveredTail {
@@ -99,7 +99,6 @@ impl Recovery<'_> {
             let done = redo::rewrite(self.directory, self.file.as_ref(), self.path, &header, last.watermark, end)?;
             (distrusted, report.full) = (!done, !done);
         }
-        let mut appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
         // A frame behind an end that is in doubt would claim that end durable.
         if tail.end > end && !distrusted {
             report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);

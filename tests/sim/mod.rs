@@ -198,6 +198,16 @@ impl Sim {
         file.pending.clear();
     }
 
+    /// The machine after a restart, with this log in the store at `path`; without its slots, if `slots` says so.
+    pub(crate) fn with_log(&self, path: &Path, log: &[u8], slots: bool) -> Self {
+        let sim = self.kill();
+        sim.set_content(path, "store.log", log);
+        if !slots {
+            sim.set_content(path, "store.lock", &[0; 16 << 10]);
+        }
+        sim
+    }
+
     /// From now on the device cannot read these bytes of a file.
     pub(crate) fn set_bad(&self, path: &Path, name: &str, bytes: Range<u64>) {
         let mut world = self.world();

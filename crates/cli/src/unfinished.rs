@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 const PREFIX: &str = ".tokcask-";
@@ -23,8 +24,11 @@ impl Unfinished {
         let mode = Mode::RUSR | Mode::WUSR;
         match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
             Ok(fd) => Ok(Self::Unnamed(File::from(fd))),
-            // What is wrong with the folder itself is said here as well.
-            Err(_) => tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map(Self::Named),
+            // What a file system, or an old kernel, says that knows no such files.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map(Self::Named)
+            }
+            Err(errno) => Err(errno.into()),
         }
     }
 

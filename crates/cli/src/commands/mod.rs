@@ -1,4 +1,4 @@
-//! The commands, one verb a file.
+//! The commands, each verb in a file, but for pairs that differ in a line; `open` is what they share.
 
 mod adopt;
 mod backup;
