@@ -7,8 +7,9 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use tokcask::storage::{Directory, File, Identity, Lock, Map, Page, Storage};
+use tokcask::storage::{Access, Directory, File, Identity, Lock, Map, Page, Storage};
 use tokcask::{Error, Result};
 
 /// Where the directory is.
@@ -73,6 +74,14 @@ impl Storage for Memory {
         1_700_000_000_000
     }
 
+    fn clock(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) {
+        unreachable!("there is nobody to wait for");
+    }
+
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
         bytes.fill_with(|| self.next().to_le_bytes()[0]);
         Ok(())
@@ -90,6 +99,14 @@ impl Directory for Memory {
 
     fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
         self.open(name)
+    }
+
+    fn open_to_lock(&self, name: &str, _: Access) -> Result<Option<Arc<dyn File>>> {
+        self.open(name)
+    }
+
+    fn network_kind(&self) -> Result<Option<&'static str>> {
+        Ok(None)
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {
@@ -180,7 +197,7 @@ impl File for Node {
         Ok(false)
     }
 
-    fn page(&self, _: usize) -> io::Result<Arc<dyn Page>> {
+    fn page(&self, _: usize, _: Access) -> io::Result<Arc<dyn Page>> {
         Ok(Arc::new(self.clone()))
     }
 
@@ -198,4 +215,10 @@ impl Page for Node {
     fn store(&self, number: usize, value: u64) {
         self.content()[8 * number..8 * number + 8].copy_from_slice(&value.to_le_bytes());
     }
+
+    fn wait(&self, _: usize, _: u32, _: Duration) {
+        unreachable!("there is nobody to wait for");
+    }
+
+    fn wake(&self, _: usize) {}
 }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokcask::storage::{Directory, Storage};
 use tokcask::{LogStore, Options, ReadMode, Result, Token, TokenStore, VerifyStatus, open_on, salvage_on};
@@ -79,6 +80,14 @@ impl Storage for Two {
 
     fn now_ms(&self) -> u64 {
         self.damaged.now_ms()
+    }
+
+    fn clock(&self) -> Duration {
+        self.damaged.clock()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.damaged.sleep(time);
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<()> {

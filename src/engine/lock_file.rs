@@ -11,7 +11,7 @@ use super::LOCK;
 use crate::error::{Error, Result};
 use crate::format::slot::{SLOT_LEN, Slot};
 use crate::log::append;
-use crate::storage::{Directory, File, Page};
+use crate::storage::{Access, Directory, File, Page};
 
 /// Length of the file.
 pub(crate) const LOCK_LEN: usize = 16 << 10;
@@ -66,7 +66,7 @@ impl LockFile {
         if file.identity() != locked.identity() {
             return Err(replaced());
         }
-        let page = file.page(LOCK_LEN).map_err(io("map"))?;
+        let page = file.page(LOCK_LEN, Access::Write).map_err(io("map"))?;
         let mut lock_file = Self { file, page, path: path.clone(), turn: 0, unsynced: false, synced_at_ms: 0 };
         // What is the better slot must not be so in memory only: it is left alone while the other one is written.
         lock_file.file.sync().map_err(io("sync"))?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::{File, Identity, Lock, Map, Page};
+use super::{Access, File, Identity, Lock, Map, Page};
 
 /// How a file is read instead; as [`File::read_at`].
 pub(crate) type ReadAt = dyn Fn(&dyn File, &mut [u8], u64) -> io::Result<usize> + Send + Sync;
@@ -54,7 +54,7 @@ impl File for Altered {
         self.original.is_locked(byte)
     }
 
-    fn page(&self, _: usize) -> io::Result<Arc<dyn Page>> {
+    fn page(&self, _: usize, _: Access) -> io::Result<Arc<dyn Page>> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 

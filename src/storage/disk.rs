@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::file::DiskFile;
-use super::{Directory, File, Identity, Storage};
+use super::{Access, Directory, File, Identity, Storage};
 use crate::error::{Error, Result};
 
 const FILE_MODE: u32 = 0o600;
@@ -84,6 +86,15 @@ impl Storage for Disk {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn clock(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        thread::sleep(time);
+    }
+
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
         getrandom::fill(bytes).map_err(|error| Error::io("read randomness", "getrandom", io::Error::other(error)))
     }
@@ -150,6 +161,17 @@ impl Directory for DiskDirectory {
 
     fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
         self.open_with(name, OFlags::RDONLY)
+    }
+
+    fn open_to_lock(&self, name: &str, access: Access) -> Result<Option<Arc<dyn File>>> {
+        match access {
+            Access::Read => self.open_to_read(name),
+            Access::Write => self.open(name),
+        }
+    }
+
+    fn network_kind(&self) -> Result<Option<&'static str>> {
+        Ok(None)
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {

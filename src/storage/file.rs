@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::page::MappedPage;
-use super::{File, Identity, Lock, Map, Page, lock};
+use super::{Access, File, Identity, Lock, Map, Page, lock};
 
 /// A file of the operating system.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ impl File for DiskFile {
         lock::is_locked(&self.file, byte)
     }
 
-    fn page(&self, len: usize) -> io::Result<Arc<dyn Page>> {
-        Ok(Arc::new(MappedPage::new(&self.file, len)?))
+    fn page(&self, len: usize, access: Access) -> io::Result<Arc<dyn Page>> {
+        Ok(Arc::new(MappedPage::new(&self.file, len, access)?))
     }
 
     fn identity(&self) -> Identity {

@@ -23,6 +23,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use map::Map;
 
@@ -56,6 +57,12 @@ pub trait Storage: Debug + Send + Sync {
     /// Milliseconds since 1970. May step back.
     fn now_ms(&self) -> u64;
 
+    /// Time since some moment, for time limits. Never steps back.
+    fn clock(&self) -> Duration;
+
+    /// Lets others run for about this long.
+    fn sleep(&self, time: Duration);
+
     /// Fills `bytes` from the system's randomness.
     ///
     /// # Errors
@@ -79,6 +86,19 @@ pub trait Directory: Debug + Send + Sync {
     /// # Errors
     /// The same.
     fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>>;
+
+    /// An opening for taking locks and nothing else: a child that is forked off lets go of it at once, so that our locks
+    /// end with us.
+    ///
+    /// # Errors
+    /// The same.
+    fn open_to_lock(&self, name: &str, access: Access) -> Result<Option<Arc<dyn File>>>;
+
+    /// What kind of network or user-space file system it lies on, if it does: locks or maps may not work there.
+    ///
+    /// # Errors
+    /// If the system will not tell.
+    fn network_kind(&self) -> Result<Option<&'static str>>;
 
     /// Makes a file that must not exist, readable by its owner alone from the start.
     ///
@@ -127,6 +147,15 @@ pub trait Directory: Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn make_private(&self) -> Result<()>;
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading.
+    Read,
+    /// Reading and writing. Exclusive locks need it.
+    Write,
 }
 
 /// How a byte of a file is locked.
@@ -185,11 +214,12 @@ pub trait File: Debug + Send + Sync {
     /// The system's.
     fn is_locked(&self, byte: u64) -> io::Result<bool>;
 
-    /// Maps the first `len` bytes as numbers shared with every other process that does.
+    /// Maps the first `len` bytes as numbers shared with every other process that does. For reading alone, nothing may be
+    /// stored.
     ///
     /// # Errors
     /// The system's.
-    fn page(&self, len: usize) -> io::Result<Arc<dyn Page>>;
+    fn page(&self, len: usize, access: Access) -> io::Result<Arc<dyn Page>>;
 
     /// What tells this file from every other one while it is open.
     fn identity(&self) -> Identity;
@@ -211,4 +241,11 @@ pub trait Page: Debug + Send + Sync {
 
     /// Stores a number, after everything that was stored before.
     fn store(&self, word: usize, value: u64);
+
+    /// Sleeps until somebody wakes whoever waits for this number, for at most `time`; not at all if its lower half is no
+    /// longer `expected`. May return early. Not for a page that is only read.
+    fn wait(&self, word: usize, expected: u32, time: Duration);
+
+    /// Wakes everybody who waits for this number.
+    fn wake(&self, word: usize);
 }

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokcask::Result;
-use tokcask::storage::{Directory, File, Identity, Lock, Map, Page};
+use tokcask::storage::{Access, Directory, File, Identity, Lock, Map, Page};
 
 use super::{Call, Fault, Held, Sim, failure};
 
@@ -60,6 +61,14 @@ impl Directory for SimDirectory {
 
     fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
         self.open(name)
+    }
+
+    fn open_to_lock(&self, name: &str, _: Access) -> Result<Option<Arc<dyn File>>> {
+        self.open(name)
+    }
+
+    fn network_kind(&self) -> Result<Option<&'static str>> {
+        Ok(None)
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {
@@ -246,7 +255,7 @@ impl File for SimFile {
         Ok(self.sim.world().locks.iter().any(held))
     }
 
-    fn page(&self, _len: usize) -> io::Result<Arc<dyn Page>> {
+    fn page(&self, _len: usize, _: Access) -> io::Result<Arc<dyn Page>> {
         Ok(Arc::new(SimPage { sim: self.sim.clone(), inode: self.inode }))
     }
 
@@ -293,4 +302,10 @@ impl Page for SimPage {
         file.cache[8 * number..8 * number + 8].copy_from_slice(&bytes);
         file.pending.push((8 * number as u64, bytes.to_vec()));
     }
+
+    fn wait(&self, _: usize, _: u32, time: Duration) {
+        self.sim.pass(time);
+    }
+
+    fn wake(&self, _: usize) {}
 }

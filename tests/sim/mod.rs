@@ -18,6 +18,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokcask::storage::{Directory, Storage};
 use tokcask::{Error, Result};
@@ -75,6 +76,8 @@ struct World {
     next_opening: u64,
     locks: Vec<Held>,
     now_ms: u64,
+    /// Moves on only while somebody waits.
+    clock: Duration,
     random: u64,
     calls: u64,
     trace: Vec<Call>,
@@ -137,6 +140,12 @@ impl Sim {
     /// Calls so far.
     pub(crate) fn calls(&self) -> u64 {
         self.world().calls
+    }
+
+    /// Somebody waits for so long.
+    fn pass(&self, time: Duration) {
+        self.world().clock += time;
+        std::thread::yield_now();
     }
 
     /// Kinds of all calls so far.
@@ -322,6 +331,14 @@ impl Storage for Sim {
         let mut world = self.world();
         world.now_ms += 7;
         world.now_ms
+    }
+
+    fn clock(&self) -> Duration {
+        self.world().clock
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.pass(time);
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
