@@ -37,15 +37,17 @@ mod stats;
 #[cfg(not(feature = "internals"))]
 mod storage;
 mod store;
+mod sync;
 mod token;
 mod trace;
 mod wipe;
 
 pub use error::{DecodeError, Error, ErrorKind, Result};
 pub use inspect::{AdoptReport, FrameInfo, FrameKind, OperationInfo, OperationKind, SalvageReport};
-pub use options::{OnClash, Options, ReadMode};
+pub use options::{CompactionPolicy, OnClash, Options, ReadMode};
 pub use stats::{
-    CompactReport, Damage, ImportReport, OpenReport, Progress, RecoveredTail, Stats, VerifyReport, VerifyStatus,
+    CompactReport, CompactionReason, Damage, ImportReport, OpenReport, Progress, RecoveredTail, Stats, VerifyReport,
+    VerifyStatus,
 };
 pub use store::{Key, ListStore, LogStore, TokenStore, Tokens};
 pub use token::{Extra, Secret, Token, TokenBuilder, TokenView};

@@ -42,6 +42,34 @@ pub enum OnClash {
     Renumber,
 }
 
+/// When the store moves to a new file by itself, to get rid of what was replaced or deleted.
+///
+/// Either condition is enough: enough of the log is dead, or the oldest dead record, which may hold a secret, is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactionPolicy {
+    /// Dead bytes that are worth it; 1 MiB if not set.
+    pub dead_bytes_min: u64,
+    /// And how much of the log they are, in percent; 50 if not set.
+    pub dead_percent_min: u8,
+    /// How long a replaced or deleted record may stay in the log, from the moment when the first one was; 24 h if not set.
+    pub dead_age_max: Duration,
+}
+
+impl CompactionPolicy {
+    /// The conditions that hold if no others are set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { dead_bytes_min: 1 << 20, dead_percent_min: 50, dead_age_max: Duration::from_secs(24 * 3600) }
+    }
+}
+
+impl Default for CompactionPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Options for opening a store.
 ///
 /// ```
@@ -59,6 +87,11 @@ pub enum OnClash {
 pub struct Options {
     pub(crate) read_mode: ReadMode,
     pub(crate) create: bool,
+    pub(crate) exclusive: bool,
+    pub(crate) read_only: bool,
+    pub(crate) network: bool,
+    pub(crate) background: bool,
+    pub(crate) compaction: CompactionPolicy,
     pub(crate) lock_timeout: Duration,
     pub(crate) progress: Listener,
 }
@@ -70,6 +103,11 @@ impl Options {
         Self {
             read_mode: ReadMode::Map,
             create: true,
+            exclusive: false,
+            read_only: false,
+            network: false,
+            background: true,
+            compaction: CompactionPolicy::new(),
             lock_timeout: Duration::from_secs(10),
             progress: Listener::default(),
         }
@@ -89,15 +127,51 @@ impl Options {
         self
     }
 
-    /// Whether this handle keeps all others out. In this version every handle does, whatever is said here.
+    /// Whether this handle keeps all others out, as long as it is open. Without it (the default) any number of handles, in
+    /// any number of processes, share the store.
     #[must_use]
-    pub fn exclusive(self, exclusive: bool) -> Self {
-        let _ = exclusive;
+    pub fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
         self
     }
 
-    /// How long to wait for somebody else who is opening the store at the same moment; 10 s if not set. If somebody has
-    /// it open already, `Locked` comes at once.
+    /// Whether this handle only reads. It never writes to any file, not even to recover a torn tail, and needs no more than
+    /// the right to read; writing calls are [`ReadOnly`](crate::Error::ReadOnly). It sees what others save at once.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether the store may lie on a network or user-space file system, where locks and shared memory may not work between
+    /// machines. Such a handle is always [`exclusive`](Self::exclusive); that no other machine has the store open is for
+    /// you to see to. Without it such a file system is refused.
+    #[must_use]
+    pub fn network(mut self, network: bool) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Whether the handle has a thread of its own (the default) which compacts when the
+    /// [policy](Self::compaction) says so, makes the watermark of an idle store durable, and follows other processes to a
+    /// new file soon. Without it nothing is compacted but by [`compact`](LogStore::compact), and a handle that has slept
+    /// through two compactions of others reads the log through before its next find.
+    #[must_use]
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// When the store is compacted in the background.
+    #[must_use]
+    pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
+        self.compaction = policy;
+        self
+    }
+
+    /// How long a call waits for others before it is [`Busy`](crate::Error::Busy): a save for other processes' saves, an
+    /// open for somebody who is opening the store at the same moment, a compaction for another one. 10 s if not set. A
+    /// store that somebody has open [exclusively](Self::exclusive) is `Locked` at once.
     #[must_use]
     pub fn lock_timeout(mut self, lock_timeout: Duration) -> Self {
         self.lock_timeout = lock_timeout;
@@ -205,6 +279,8 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Options");
         out.field("read_mode", &self.read_mode).field("create", &self.create);
+        out.field("exclusive", &self.exclusive).field("read_only", &self.read_only).field("network", &self.network);
+        out.field("background", &self.background).field("compaction", &self.compaction);
         out.field("lock_timeout", &self.lock_timeout).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
 //! The pending effects of a batch: what a find would see if its operations had already been applied.
 //!
 //! Pure memory over a base index. Operations are planned against it in order; nothing is written and the base is not
-//! touched, so that dropping an overlay undoes everything.
+//! touched, so that dropping an overlay undoes everything. A call of several that is refused is undone by itself, back
+//! to a [`Savepoint`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
@@ -26,6 +27,21 @@ pub(crate) struct Overlay<'a> {
     next_row: Row,
     keys: HashMap<(usize, u64), BTreeSet<Row>>,
     hash: foldhash::quality::RandomState,
+    /// What undoes the changes since the last savepoint, oldest first.
+    undo: Vec<Undo>,
+}
+
+/// A state of an overlay to which it can go back: the last one that was asked for.
+pub(crate) struct Savepoint {
+    next_row: Row,
+}
+
+/// How a change is undone.
+enum Undo {
+    /// The row read so; `None` if it was not changed here.
+    Changed(Row, Option<Option<Token>>),
+    /// Everything was there.
+    Cleared { cleared: bool, changed: HashMap<Row, Option<Token>>, keys: HashMap<(usize, u64), BTreeSet<Row>> },
 }
 
 impl<'a> Overlay<'a> {
@@ -38,7 +54,40 @@ impl<'a> Overlay<'a> {
             next_row: index.rows_end().into(),
             keys: HashMap::new(),
             hash: foldhash::quality::RandomState::default(),
+            undo: Vec::new(),
         }
+    }
+
+    /// Makes what was done so far stay.
+    pub(crate) fn savepoint(&mut self) -> Savepoint {
+        self.undo.clear();
+        Savepoint { next_row: self.next_row }
+    }
+
+    /// Undoes everything since the savepoint.
+    pub(crate) fn roll_back(&mut self, to: &Savepoint) {
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Changed(row, before) => {
+                    self.forget_keys(row);
+                    match before {
+                        Some(Some(token)) => self.set(row, token),
+                        Some(None) => drop(self.changed.insert(row, None)),
+                        None => drop(self.changed.remove(&row)),
+                    }
+                }
+                Undo::Cleared { cleared, changed, keys } => {
+                    (self.cleared, self.changed, self.keys) = (cleared, changed, keys);
+                }
+            }
+        }
+        self.next_row = to.next_row;
+    }
+
+    /// Whether so many rows more can be numbered.
+    pub(crate) fn check_room(&self, count: usize) -> Result<()> {
+        let added = usize::try_from(self.next_row - Row::from(self.index.rows_end())).unwrap_or(usize::MAX);
+        self.index.check_room(added.saturating_add(count))
     }
 
     /// The oldest row that a selector means, and its content.
@@ -92,6 +141,12 @@ impl<'a> Overlay<'a> {
             self.next_row - 1
         });
         self.forget_keys(row);
+        self.undo.push(Undo::Changed(row, self.changed.remove(&row)));
+        self.set(row, token);
+        row
+    }
+
+    fn set(&mut self, row: Row, token: Token) {
         for column in Column::KEYS {
             if let Some(key) = token.column(column) {
                 let key = (column as usize, self.hash.hash_one(key));
@@ -99,20 +154,18 @@ impl<'a> Overlay<'a> {
             }
         }
         self.changed.insert(row, Some(token));
-        row
     }
 
     /// The row is gone from now on.
     pub(crate) fn delete(&mut self, row: Row) {
         self.forget_keys(row);
-        self.changed.insert(row, None);
+        self.undo.push(Undo::Changed(row, self.changed.insert(row, None)));
     }
 
     /// All rows are gone from now on.
     pub(crate) fn clear(&mut self) {
-        self.cleared = true;
-        self.changed.clear();
-        self.keys.clear();
+        let (changed, keys) = (std::mem::take(&mut self.changed), std::mem::take(&mut self.keys));
+        self.undo.push(Undo::Cleared { cleared: std::mem::replace(&mut self.cleared, true), changed, keys });
     }
 
     fn forget_keys(&mut self, row: Row) {

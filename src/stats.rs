@@ -1,5 +1,6 @@
 //! What a store tells of itself: plain values.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::error::DecodeError;
@@ -29,6 +30,8 @@ impl Progress {
 pub struct OpenReport {
     /// The store was made by this open.
     pub created: bool,
+    /// Others had it open, so there was nothing to recover.
+    pub joined: bool,
     /// Good frames read.
     pub frames: u64,
     /// Operations in them.
@@ -81,8 +84,38 @@ pub struct Stats {
     pub live_bytes: u64,
     /// Bytes of the log that a compaction would save.
     pub dead_bytes: u64,
+    /// Records in the log whose row was replaced or deleted; they may hold secrets. A torn tail that is kept aside counts
+    /// as one.
+    pub dead_records: u64,
+    /// When the first of them was, in milliseconds since 1970.
+    pub dead_since_ms: Option<u64>,
+    /// Why the store is to be compacted now, if it is. A handle with a background thread does so within seconds.
+    pub compaction: Option<CompactionReason>,
+    /// Why the last compaction in this handle's background failed. It is tried again.
+    pub compaction_failed: Option<String>,
+    /// A sync failed: writes are refused until a compaction succeeds.
+    pub sync_failed: bool,
     /// Memory of the indexes, about.
     pub index_bytes: u64,
+}
+
+/// Why a log is worth compacting. See [`CompactionPolicy`](crate::CompactionPolicy).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompactionReason {
+    /// Enough of it is dead.
+    DeadBytes,
+    /// The oldest dead record is too old.
+    DeadAge,
+}
+
+impl fmt::Display for CompactionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeadBytes => "enough of the log is dead",
+            Self::DeadAge => "the oldest dead record is too old",
+        })
+    }
 }
 
 /// What an import did.

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use crate::stats::{CompactReport, OpenReport};
+use crate::error::Error;
+use crate::stats::{CompactReport, CompactionReason, OpenReport};
 
 pub(crate) fn opened(path: &Path, report: &OpenReport) {
     #[cfg(feature = "tracing")]
@@ -30,6 +31,11 @@ pub(crate) fn committed(path: &Path, operations: usize, end: u64) {
 pub(crate) fn poisoned(path: &Path) {
     #[cfg(feature = "tracing")]
     tracing::error!(path = %path.display(), "sync failed: writes are refused until a compaction or a reopening");
+}
+
+pub(crate) fn compaction_failed(path: &Path, reason: CompactionReason, error: &Error) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(path = %path.display(), %reason, %error, "compaction in the background failed; it is tried again");
 }
 
 pub(crate) fn compacted(path: &Path, report: &CompactReport) {

@@ -17,7 +17,7 @@ const STORE: &str = "/store";
 const SYNC_FAILED_AT: usize = 16;
 
 fn options() -> Options {
-    Options::new().read_mode(ReadMode::Copy)
+    Options::new().background(false).read_mode(ReadMode::Copy)
 }
 
 fn open(sim: &Sim) -> Result<LogStore> {

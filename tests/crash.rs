@@ -55,7 +55,7 @@ fn rows(store: &impl TokenStore) -> Rows {
 }
 
 fn open(sim: &Sim, path: &str) -> Result<LogStore> {
-    open_on(&Options::new().read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(path))
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(path))
 }
 
 fn token(number: usize) -> Token {

@@ -19,7 +19,7 @@ const STORE: &str = "/store";
 const FRAMES_AT: usize = 8192;
 
 fn open(sim: &Sim) -> Result<LogStore> {
-    open_on(&Options::new().read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
 }
 
 fn token(number: u32) -> Token {

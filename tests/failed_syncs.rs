@@ -16,7 +16,7 @@ const STORE: &str = "/store";
 const EIO: i32 = 5;
 
 fn open(sim: &Sim) -> Result<LogStore> {
-    open_on(&Options::new().read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
 }
 
 fn token(number: usize) -> Token {

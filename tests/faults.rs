@@ -26,7 +26,7 @@ const FAULTS: [Fault; 6] = [
 ];
 
 fn open(sim: &Sim) -> Result<LogStore> {
-    open_on(&Options::new().read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
 }
 
 fn token(number: usize) -> Token {

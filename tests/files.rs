@@ -296,7 +296,7 @@ fn a_backup_that_fails_takes_nothing_of_somebody_else_with_it() {
 fn any_lock_timeout_will_do() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens");
-    let store = Options::new().lock_timeout(std::time::Duration::MAX).open(&path).unwrap();
+    let store = Options::new().exclusive(true).lock_timeout(std::time::Duration::MAX).open(&path).unwrap();
     let none = Options::new().lock_timeout(std::time::Duration::ZERO);
     assert_eq!(kind(none.open(&path)), ErrorKind::Locked);
     drop(store);

@@ -123,7 +123,7 @@ fn log(script: impl Fn(&LogStore)) -> Vec<u8> {
 }
 
 fn open(memory: &Memory) -> LogStore {
-    let options = Options::new().read_mode(ReadMode::Copy);
+    let options = Options::new().background(false).read_mode(ReadMode::Copy);
     open_on(&options, Arc::new(memory.clone()), Path::new(PATH)).unwrap()
 }
 

@@ -17,7 +17,7 @@ fn row(id: Option<&str>, user: &str, access: &str) -> Token {
 }
 
 fn open(sim: &Sim) -> tokcask::Result<LogStore> {
-    open_on(&Options::new().read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new("/store"))
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new("/store"))
 }
 
 /// Id, user name and access token of all rows, in order.

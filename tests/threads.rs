@@ -102,7 +102,7 @@ fn iteration_is_of_one_moment() -> Result<()> {
 fn a_closed_handle_says_so_and_lets_others_in() -> Result<()> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens");
-    let store = LogStore::open(&path)?;
+    let store = Options::new().exclusive(true).open(&path)?;
     store.save_token(&token("ana", "fake"))?;
     assert_eq!(LogStore::open(&path).unwrap_err().kind(), ErrorKind::Locked);
     let rows = store.iter();

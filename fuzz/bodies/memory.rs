@@ -105,6 +105,10 @@ impl Directory for Memory {
         self.open(name)
     }
 
+    fn create_to_lock(&self, name: &str) -> Result<Arc<dyn File>> {
+        self.create(name)
+    }
+
     fn network_kind(&self) -> Result<Option<&'static str>> {
         Ok(None)
     }

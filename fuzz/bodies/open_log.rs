@@ -43,7 +43,7 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 fn open(storage: &Memory) -> tokcask::Result<LogStore> {
-    open_on(&Options::new().read_mode(ReadMode::Copy), Arc::new(storage.clone()), Path::new(PATH))
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(storage.clone()), Path::new(PATH))
 }
 
 fn check_opened(storage: &Memory, store: &LogStore, laid_out: &LaidOut) {

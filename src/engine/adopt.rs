@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Engine;
-use super::compact::Rewrite;
 use super::open::{Accept, Contradiction, open_log};
+use super::rewrite::Rewrite;
 use crate::error::Result;
 use crate::inspect::AdoptReport;
 use crate::options::Options;
@@ -16,7 +16,7 @@ use crate::storage::Storage;
 
 /// Adopts the log at `path`, if that is needed.
 pub(crate) fn adopt(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<AdoptReport> {
-    let options = options.clone().create(false);
+    let options = options.clone().create(false).background(false);
     let (engine, contradiction) = open_log(&options, storage, path, Accept::AnyLog)?;
     if let Some(contradiction) = &contradiction {
         engine.take_over(contradiction)?;
@@ -35,19 +35,21 @@ pub(crate) fn adopt(options: &Options, storage: Arc<dyn Storage>, path: &Path) -
 impl Engine {
     /// Goes on above everything that the slots speak of.
     fn take_over(&self, Contradiction { slots, counters, .. }: &Contradiction) -> Result<()> {
-        let mut writer = self.writer()?;
-        let mut rewrite = Rewrite::nothing(&writer);
+        let _compacting = self.take_compactor(self.lock_timeout)?;
+        let mut turn = self.take_turn(self.storage.clock())?;
+        let uuid = self.tip.lock().header.uuid;
+        let mut rewrite = Rewrite::nothing(self);
         rewrite.counters.raise(counters.next_id, counters.next_revision);
-        for slot in slots.iter().filter(|slot| slot.uuid == writer.header.uuid) {
+        for slot in slots.iter().filter(|slot| slot.uuid == uuid) {
             rewrite.generation = rewrite.generation.max(slot.generation.saturating_add(1));
             rewrite.counters.raise(slot.next_id, slot.next_revision);
         }
-        self.rewrite(&mut writer, &rewrite)?;
+        self.rewrite(&mut turn, &rewrite)?;
         // CRASH: the new generation is above the slots of this store, which mean nothing from then on; those of another
         // store still say that this log is to be adopted.
-        writer.lock_file.sync()?;
-        let slot = writer.slot();
-        writer.lock_file.write_slot(&slot);
-        writer.lock_file.sync()
+        self.lock_file.sync()?;
+        let slot = self.tip.lock().slot();
+        self.lock_file.write_slot(&slot);
+        self.lock_file.sync()
     }
 }

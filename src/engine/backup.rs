@@ -12,17 +12,19 @@ use crate::log::scan::Scanner;
 impl Engine {
     /// Writes a complete store to `path`, which must be missing or an empty directory. Saves go on meanwhile.
     pub(crate) fn backup(&self, path: &Path) -> Result<()> {
+        self.check_usable()?;
         if self.storage.is_inside(path, self.path()) {
             return Err(Error::NotAStore { path: path.into(), reason: "it lies inside the store itself" });
         }
         let (header, end, rows, source) = {
-            let writer = self.writer()?;
+            let mut tip = self.tip.lock();
+            self.follow(&mut tip)?;
             let shared = self.shared()?;
-            (writer.header.clone(), writer.appender.end(), shared.index.len(), shared.source.clone())
+            (tip.header.clone(), tip.end, shared.index.len(), shared.source.clone())
         };
         fresh::make(self.storage.as_ref(), path, &header, |directory| {
             let crc = header.encode().1;
-            let mut scanner = Scanner::new(source.file(), source.path(), header.seed(), crc, end);
+            let mut scanner = Scanner::new(source.file().as_ref(), source.path(), header.seed(), crc, end);
             let mut log = NewLog::start(directory, &header, Counters::FIRST, self.storage.now_ms())?;
             let mut meter = self.progress.start(end);
             while scanner.position() < end {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{LOG, LOG_NEW};
 use crate::error::{Error, Result};
 use crate::format::COUNTER_MAX;
-use crate::format::frame::{FrameBuilder, Kind, Link};
+use crate::format::frame::{FrameBuilder, FrameHeader, Kind, Link};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::operation::Operation;
 use crate::log::append::{AppendError, Appender, FrameHead, Room, refused};
@@ -30,9 +30,10 @@ pub(crate) struct Counters {
     pub(crate) next_revision: u64,
 }
 
-/// A log file that has no name yet.
+/// A log file that has no name yet; it goes again if it never gets one.
 pub(crate) struct NewLog<'a> {
     directory: &'a dyn Directory,
+    is_named: bool,
     appender: Appender,
     frame: Option<FrameBuilder>,
     unsynced: u64,
@@ -64,9 +65,10 @@ impl<'a> NewLog<'a> {
         let path = directory.path().join(LOG_NEW);
         let (copy, crc) = header.encode();
         let both = [copy.as_slice(), &copy].concat();
-        file.write_at(&both, 0).map_err(|error| Error::io("write", &path, error))?;
         let appender = Appender::fresh(file, &path, header.seed(), FRAMES_AT, Link::first(crc));
-        Ok(Self { directory, appender, frame: None, unsynced: 0, counters, time_ms })
+        let log = Self { directory, is_named: false, appender, frame: None, unsynced: 0, counters, time_ms };
+        log.file().write_at(&both, 0).map_err(|error| Error::io("write", &path, error))?;
+        Ok(log)
     }
 
     /// Carries a row over.
@@ -84,6 +86,18 @@ impl<'a> NewLog<'a> {
         assert_eq!(self.appender.end(), frame.offset, "frames are copied in order, to where they were");
         self.appender.copy(frame.bytes, frame.after)?;
         self.sync_now_and_then(frame.bytes.len() as u64)
+    }
+
+    /// Carries a frame of the generation before over, whose place and surroundings are others here.
+    pub(crate) fn transcribe(&mut self, frame: &Frame<'_>) -> Result<()> {
+        let mut copy = self.appender.frame(frame.bytes.len());
+        for located in &frame.operations {
+            copy.push(&located.operation).map_err(refused)?;
+        }
+        let len = copy.len();
+        let FrameHeader { kind, time_ms, next_id, next_revision, .. } = frame.header;
+        self.appender.write(copy, FrameHead { kind, time_ms, next_id, next_revision })?;
+        self.sync_now_and_then(len)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -130,13 +144,14 @@ impl<'a> NewLog<'a> {
         // one is, and whichever of the two files a power loss leaves under the name is a whole store.
         self.directory.rename(LOG_NEW, LOG, replace)?;
         self.appender.renamed(self.directory.path().join(LOG));
+        self.is_named = true;
         Ok(())
     }
 
     /// Makes the name durable.
     pub(crate) fn finish(self) -> Result<Appender> {
         self.directory.sync()?;
-        Ok(self.appender)
+        Ok(self.appender.clone())
     }
 
     fn head(&self, kind: Kind) -> FrameHead {
@@ -155,5 +170,19 @@ impl<'a> NewLog<'a> {
 
     pub(crate) fn end(&self) -> u64 {
         self.appender.end()
+    }
+
+    /// What the next frame has to follow.
+    pub(crate) fn link(&self) -> Link {
+        self.appender.link()
+    }
+}
+
+impl Drop for NewLog<'_> {
+    fn drop(&mut self) {
+        if !self.is_named {
+            // What stays all the same goes when the next one is made, or at the next open.
+            let _ = self.directory.remove(LOG_NEW);
+        }
     }
 }

@@ -1,84 +1,203 @@
-//! Saving, deleting, clearing: plan against an overlay, write one frame, sync, show it, acknowledge.
+//! Saving, deleting, clearing: the calls of all who wait, planned against an overlay, become one frame; it is written,
+//! synced, shown, and then everybody is told.
 //!
 //! Nothing is shown before it is durable, and a call that fails has changed nothing: not the rows, not the counters.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::MutexGuard;
-
-use super::lock_file::State;
-use super::plan::{Outcome, Plan, Planned, Request};
-use super::{Engine, Writer};
+use super::plan::{Outcome, OwnedRequest, Plan, Planned, Request};
+use super::queue::{Leader, Place, Seat};
+use super::turn::Turn;
+use super::{Engine, Shared};
 use crate::error::{Error, Result};
 use crate::format::frame::Kind;
-use crate::format::slot::Slot;
 use crate::index::Index;
+use crate::log::Location;
 use crate::log::append::{AppendError, FrameHead, Room, refused};
-use crate::log::{Location, append};
 use crate::overlay::Overlay;
 use crate::trace;
 
+/// What a call is told.
+pub(super) type Answer = Result<Vec<Outcome>>;
+pub(super) type Call = Vec<OwnedRequest>;
+
 impl Engine {
     /// Does all of the requests, in order, or none. Durable and visible when it returns.
-    pub(crate) fn commit(&self, requests: &[Request<'_>]) -> Result<Vec<Outcome>> {
-        let mut writer = self.trusted_writer()?;
-        let plan = self.plan(&writer, requests)?;
-        self.carry_out(&mut writer, plan)
+    pub(crate) fn commit(&self, requests: &[Request<'_>]) -> Answer {
+        self.check_usable()?;
+        let start = self.storage.clock();
+        if let Some(leader) = self.queue.try_lead() {
+            return self.lead(leader, requests, start);
+        }
+        match self.queue.wait(requests.iter().map(|request| request.to_owned_request()).collect()) {
+            Place::Answered(answer) => answer,
+            Place::Leads(leader, seat) => {
+                let requests: Vec<_> = seat.call.iter().map(OwnedRequest::borrow).collect();
+                self.lead(leader, &requests, start)
+            }
+        }
     }
 
-    /// The writer, if what it appends can be trusted.
-    pub(super) fn trusted_writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let writer = self.writer()?;
-        if writer.poisoned {
-            return Err(Error::Poisoned { path: self.log_path.clone() });
+    /// Does the leader's own call and those of all who wait by then.
+    fn lead(&self, leader: Leader<'_, Call, Answer>, own: &[Request<'_>], start: Duration) -> Answer {
+        let mut turn = self.take_turn_to_append(start)?;
+        let mut waiting = Waiting { engine: self, seats: leader.take() };
+        let mut calls = vec![own.to_vec()];
+        calls.extend(waiting.seats.iter().map(|seat| seat.call.iter().map(OwnedRequest::borrow).collect()));
+        let Batch { mut answers, done, poisoned } = turn.commit_calls(&calls);
+        drop(calls);
+        drop(turn);
+        let own = answers.pop_front().expect("the first call is never put off");
+        leader.put_back(waiting.seats.drain(answers.len()..));
+        // The next one's write goes on while we wake those who are done.
+        drop(leader);
+        for answer in answers {
+            waiting.seats.pop_front().expect("a seat for each answer").answer(answer);
         }
-        self.heal(&writer)?;
-        Ok(writer)
+        if let Some((operations, end)) = done {
+            trace::committed(&self.log_path, operations, end);
+        }
+        if poisoned {
+            trace::poisoned(&self.log_path);
+        }
+        own
+    }
+}
+
+/// Calls that somebody has taken on. Whatever happens to them, they are answered.
+struct Waiting<'a> {
+    engine: &'a Engine,
+    seats: VecDeque<Arc<Seat<Call, Answer>>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // Only a panic leaves any.
+        for seat in &self.seats {
+            seat.answer(Err(Error::Poisoned { path: self.engine.log_path.clone() }));
+        }
+    }
+}
+
+/// Answers to as many calls as were done, in order; what was written last; whether a sync has failed.
+struct Batch {
+    answers: VecDeque<Answer>,
+    done: Option<(usize, u64)>,
+    poisoned: bool,
+}
+
+impl Batch {
+    fn of(answers: VecDeque<Answer>) -> Self {
+        Self { answers, done: None, poisoned: false }
+    }
+}
+
+/// A plan for several calls.
+struct Planning {
+    plan: Plan,
+    /// As many as there was room for.
+    calls: Vec<PlannedCall>,
+}
+
+/// A call, and what it is to be told if the plan can be carried out.
+struct PlannedCall {
+    answer: Answer,
+    has_operations: bool,
+}
+
+impl Turn<'_> {
+    /// Does as many calls, from the first, as there is room for in a frame.
+    fn commit_calls(&mut self, calls: &[Vec<Request<'_>>]) -> Batch {
+        let planned = match self.plan(calls) {
+            Ok(planned) => planned,
+            Err(error) => return Batch::of(calls.iter().map(|_| Err(error.clone())).collect()),
+        };
+        let Planning { plan, calls: planned } = planned;
+        let Err(error) = self.carry_out(&plan) else {
+            let done = (!plan.operations.is_empty()).then(|| (plan.operations.len(), self.writer.appender.end()));
+            return Batch { done, ..Batch::of(planned.into_iter().map(|call| call.answer).collect()) };
+        };
+        if self.engine.lock_file.page.sync_failed() {
+            let answer = |(planned, call): (PlannedCall, &Vec<Request<'_>>)| match planned.answer {
+                Ok(_) if planned.has_operations => Err(error.clone()),
+                Ok(_) => self.answer_alone(call),
+                refused => refused,
+            };
+            return Batch { poisoned: true, ..Batch::of(planned.into_iter().zip(calls).map(answer).collect()) };
+        }
+        if let [_] = planned.as_slice() {
+            return Batch::of([planned.into_iter().next().expect("one").answer.and(Err(error))].into());
+        }
+        // Nothing has happened. Each by itself, so that an error reaches the one whom it concerns: on a full disk those
+        // who delete have room of their own.
+        let mut all = Batch::of(VecDeque::with_capacity(planned.len()));
+        for call in &calls[..planned.len()] {
+            let Batch { answers, done, poisoned } = self.commit_calls(std::slice::from_ref(call));
+            all.answers.extend(answers);
+            all.done = done.or(all.done);
+            all.poisoned |= poisoned;
+        }
+        all
+    }
+
+    /// What a call would be told that finds nothing to write; nothing may be written any more.
+    fn answer_alone(&self, call: &Vec<Request<'_>>) -> Answer {
+        let Planning { plan, mut calls } = self.plan(std::slice::from_ref(call))?;
+        if plan.operations.is_empty() {
+            return calls.pop().expect("one call").answer;
+        }
+        Err(Error::Poisoned { path: self.engine.log_path.clone() })
+    }
+
+    fn plan(&self, calls: &[Vec<Request<'_>>]) -> Result<Planning> {
+        let engine = self.engine;
+        let shared = engine.shared()?;
+        let mut overlay = Overlay::new(&shared.index, &shared.source);
+        let count = calls.iter().map(Vec::len).sum();
+        let mut plan = Plan::new(self.writer.appender.link(), count, engine.storage.now_ms());
+        let mut planned = Vec::with_capacity(calls.len());
+        for call in calls {
+            let operations = plan.operations.len();
+            let answer = match plan.call(&mut overlay, call) {
+                Ok(None) => break,
+                Ok(Some(outcomes)) => Ok(outcomes),
+                Err(error) => Err(error),
+            };
+            planned.push(PlannedCall { answer, has_operations: plan.operations.len() > operations });
+        }
+        Ok(Planning { plan, calls: planned })
     }
 
     /// Makes the plan durable, in one frame, and shows it.
-    pub(super) fn carry_out(&self, writer: &mut Writer, plan: Plan) -> Result<Vec<Outcome>> {
+    pub(super) fn carry_out(&mut self, plan: &Plan) -> Result<()> {
         if plan.operations.is_empty() {
-            return Ok(plan.outcomes);
+            return Ok(());
         }
-        // Until this has ended well, a panic leaves a writer that nobody may trust.
-        writer.poisoned = true;
-        let written = self.write(writer, plan);
-        writer.poisoned = matches!(written, Err((_, Trust::Lost)));
-        if writer.poisoned {
-            writer.lock_file.set_sync_failed(true);
-            trace::poisoned(&self.log_path);
+        // Until this has ended well, a panic leaves a handle that nobody may trust.
+        self.writer.poisoned = true;
+        let written = self.write(plan);
+        self.writer.poisoned = false;
+        if matches!(written, Err((_, Trust::Lost))) {
+            self.engine.lock_file.page.set_sync_failed(true);
         }
         written.map_err(|(error, _)| error)
     }
 
-    fn plan(&self, writer: &Writer, requests: &[Request<'_>]) -> Result<Plan> {
-        let shared = self.shared()?;
-        shared.index.check_room(requests.len())?;
-        let mut overlay = Overlay::new(&shared.index, &shared.source);
-        let mut plan = Plan::new(writer, requests.len(), self.storage.now_ms());
-        for request in requests {
-            let outcome = match request {
-                Request::Save(token, expected) => plan.save(&mut overlay, token, *expected)?,
-                Request::Delete(id) => plan.delete(&mut overlay, id)?,
-                Request::Clear => plan.clear(&mut overlay),
-            };
-            plan.outcomes.push(outcome);
-        }
-        Ok(plan)
-    }
-
-    fn write(&self, writer: &mut Writer, plan: Plan) -> Result<Vec<Outcome>, (Error, Trust)> {
+    fn write(&mut self, plan: &Plan) -> Result<(), (Error, Trust)> {
         let kept = |error| (error, Trust::Kept);
-        writer.check_current(self).map_err(kept)?;
-        let body_len: u64 = plan.operations.iter().map(Planned::len_max).sum();
-        let mut frame = writer.appender.frame(usize::try_from(body_len).unwrap_or(0));
+        let engine = self.engine;
+        let page = &engine.lock_file.page;
+        let appender = &mut self.writer.appender;
+        let mut frame = appender.frame(usize::try_from(plan.frame_len()).unwrap_or(0));
+        let source = engine.shared().map_err(kept)?.source.clone();
         let mut places = Vec::with_capacity(plan.operations.len());
         for planned in &plan.operations {
             let place = planned.with_operation(|operation| frame.push(operation));
             let (offset, len) = place.map_err(|error| kept(refused(error)))?;
-            places.push(Location::new(offset, len).ok_or_else(|| kept(append::log_full(offset)))?);
+            places.push(source.place(offset, len).map_err(kept)?);
         }
         let room = if plan.operations.iter().any(|planned| matches!(planned, Planned::Put(_))) {
             Room::Ordinary
@@ -91,41 +210,55 @@ impl Engine {
             next_id: plan.next_id,
             next_revision: plan.next_revision,
         };
-        let appender = &mut writer.appender;
         appender.make_room(frame.len(), room).map_err(trust)?;
-        writer.lock_file.set_intent_end(appender.end() + frame.len());
-        appender.commit(frame, head).map_err(trust)?;
-        // Durable from here on; it only remains to say so.
-        writer.lock_file.write_slot(&writer.slot());
-        let shown = self.show(writer, &plan, &places);
-        // If a record in the way could not be read just now: the log has all that is needed, now or at the next call.
-        shown.or_else(|_| self.rebuild(writer)).map_err(|error| {
-            let (path, source) = (self.log_path.clone(), Arc::new(io::Error::other(error)));
-            kept(Error::OutcomeUnknown { path, source })
-        })?;
-        trace::committed(&self.log_path, plan.operations.len(), writer.appender.end());
-        writer.lock_file.publish(&writer.state());
-        writer.lock_file.sync_now_and_then(plan.now_ms);
-        Ok(plan.outcomes)
-    }
-
-    fn show(&self, writer: &Writer, plan: &Plan, places: &[Location]) -> Result<()> {
-        let end = writer.appender.end();
-        // Large, and nobody should wait for it to be let go.
-        let mut cleared = Vec::new();
-        self.publish(|shared| {
-            if let Some(longer) = shared.source.publish(end)? {
-                shared.source = Arc::new(longer);
+        page.set_intent_end(appender.end() + frame.len());
+        if let Err(error) = appender.commit(frame, head) {
+            let (error, trust) = trust(error);
+            if trust == Trust::Kept {
+                page.set_intent_end(appender.end());
             }
-            for (planned, at) in plan.operations.iter().zip(places) {
-                match planned {
-                    Planned::Put(token) => shared.index.put(&shared.source, *at, &token.view())?,
-                    Planned::Delete(id) => drop(shared.index.delete(&shared.source, id)?),
-                    Planned::Clear => cleared.push(std::mem::replace(&mut shared.index, Index::new())),
+            return Err((error, trust));
+        }
+        // Durable from here on; it only remains to say so.
+        let mut tip = engine.tip.lock();
+        (tip.end, tip.link) = (appender.end(), appender.link());
+        engine.lock_file.write_slot(&tip.slot());
+        let state = tip.state(page.state().1.swap);
+        // If a record in the way could not be read just now: the log has all that is needed, now or at the next call.
+        let mut cleared = Vec::new();
+        let shown = engine.publish(|shared| {
+            let applied = shared.apply(plan, &places, tip.end, &mut cleared);
+            shared.version = page.publish(&state);
+            applied
+        });
+        let shown = shown.or_else(|_| engine.rebuild(&tip));
+        drop(tip);
+        engine.lock_file.sync_now_and_then(plan.now_ms);
+        shown.map_err(|error| {
+            let (path, source) = (engine.log_path.clone(), Arc::new(io::Error::other(error)));
+            kept(Error::OutcomeUnknown { path, source })
+        })
+    }
+}
+
+impl Shared {
+    /// `cleared` is large, and nobody should wait for it to be let go.
+    fn apply(&mut self, plan: &Plan, places: &[Location], end: u64, cleared: &mut Vec<Index>) -> Result<()> {
+        if let Some(longer) = self.source.publish(end)? {
+            self.source = Arc::new(longer);
+        }
+        for (planned, at) in plan.operations.iter().zip(places) {
+            match planned {
+                Planned::Put(token) => self.index.put(&self.source, *at, &token.view())?,
+                Planned::Delete(id) => drop(self.index.delete(&self.source, id)?),
+                Planned::Clear => {
+                    let empty = self.index.cleared();
+                    cleared.push(std::mem::replace(&mut self.index, empty));
                 }
             }
-            Ok(())
-        })
+        }
+        self.note_dead(plan.now_ms);
+        Ok(())
     }
 }
 
@@ -140,38 +273,5 @@ fn trust(error: AppendError) -> (Error, Trust) {
     match error {
         AppendError::Undone(error) => (error, Trust::Kept),
         AppendError::Unknown(error) => (error, Trust::Lost),
-    }
-}
-
-impl Writer {
-    /// Whether the files are still the ones that were opened: what is written to a removed file is lost.
-    pub(super) fn check_current(&self, engine: &Engine) -> Result<()> {
-        let directory = engine.directory.as_ref();
-        self.log_lock.check_current(directory)?;
-        self.open_lock.as_ref().map_or(Ok(()), |lock| lock.check_current(directory))
-    }
-
-    /// What the last sync of the log proved.
-    pub(super) fn slot(&self) -> Slot {
-        let link = self.appender.link();
-        Slot {
-            uuid: self.header.uuid,
-            generation: self.header.generation,
-            watermark: self.appender.end(),
-            next_id: link.next_id,
-            next_revision: link.next_revision,
-        }
-    }
-
-    /// What the other processes see.
-    pub(super) fn state(&self) -> State {
-        let link = self.appender.link();
-        State {
-            generation: self.header.generation,
-            durable_end: self.appender.end(),
-            next_sequence: link.sequence + 1,
-            next_id: link.next_id,
-            next_revision: link.next_revision,
-        }
     }
 }

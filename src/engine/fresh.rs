@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::build::NewLog;
 use super::lock_file::LockFile;
-use super::locks::OpenLock;
+use super::locks::StoreLock;
 use super::replay::replay_durable;
 use super::{LOCK, LOG, LOG_NEW};
 use crate::error::{Error, Result};
@@ -27,20 +27,23 @@ pub(super) fn make(
     let mut place = Place::take(storage, path)?;
     let directory = place.directory.clone();
     check_empty(directory.as_ref())?;
-    let open_lock = OpenLock::take(directory.as_ref(), Duration::ZERO)?;
+    let lock = StoreLock::take_door(storage, &directory, Duration::ZERO)?;
+    if !lock.be_alone()? {
+        return Err(occupied(directory.as_ref()));
+    }
     // Again, for somebody may have come first; from here on nobody can.
     check_empty(directory.as_ref())?;
     let mut files = Files { directory: directory.as_ref(), ours: true };
-    let mut lock_file = LockFile::open(directory.as_ref(), open_lock.file())?;
+    let lock_file = LockFile::open(directory.as_ref(), lock.file())?;
     if lock_file.slots().next().is_some() {
         files.ours = false;
         return Err(occupied(directory.as_ref()));
     }
     directory.make_private()?;
     let (log, rows) = fill(directory.as_ref())?;
-    finish(directory.as_ref(), &mut lock_file, header, log, rows)?;
+    finish(directory.as_ref(), &lock_file, header, log, rows)?;
     (files.ours, place.made) = (false, false);
-    open_lock.release();
+    lock.release();
     Ok(())
 }
 
@@ -91,7 +94,7 @@ impl Drop for Files<'_> {
 
 fn finish(
     directory: &dyn Directory,
-    lock_file: &mut LockFile,
+    lock_file: &LockFile,
     header: &FileHeader,
     mut log: NewLog<'_>,
     rows: u64,
@@ -104,14 +107,13 @@ fn finish(
     log.rename(false)?;
     let appender = log.finish()?;
     let link = appender.link();
-    lock_file.write_slot(&Slot {
+    lock_file.write_first_slot(&Slot {
         uuid: header.uuid,
         generation: header.generation,
         watermark: appender.end(),
         next_id: link.next_id,
         next_revision: link.next_revision,
-    });
-    lock_file.sync()
+    })
 }
 
 /// A directory with nothing in it, but perhaps what an attempt left that did not come to an end.

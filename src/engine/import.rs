@@ -4,10 +4,9 @@
 
 use super::Engine;
 use super::build::Counters;
-use super::compact::Rewrite;
 use super::plan::{Plan, Planned};
+use super::rewrite::Rewrite;
 use crate::error::{Error, Result};
-use crate::format::frame::FRAME_HEADER_LEN;
 use crate::format::{FRAME_LEN_MAX, record};
 use crate::log::append::refused;
 use crate::matching::{self, Selector, Stamp};
@@ -15,6 +14,9 @@ use crate::options::OnClash;
 use crate::overlay::{Overlay, Row};
 use crate::stats::ImportReport;
 use crate::token::{Column, Token};
+
+/// What an operation takes beside its record as the caller gave it: headers, and what the store adds.
+const OPERATION_LEN_MORE: u64 = 128;
 
 /// What an import is going to write.
 struct Import {
@@ -28,16 +30,24 @@ struct Import {
 impl Engine {
     /// Puts these rows in, in this order, unmerged.
     pub(crate) fn import(&self, tokens: &[Token], on_clash: OnClash) -> Result<ImportReport> {
-        let mut writer = self.trusted_writer()?;
+        let len = |token: &Token| record::encoded_len(&token.view());
+        let len_min = tokens.iter().map(len).sum::<u64>();
+        // The right to make a new generation comes before the right to commit: taken if it may be needed.
+        let may_be_long =
+            len_min.saturating_add(OPERATION_LEN_MORE * tokens.len() as u64) > u64::from(FRAME_LEN_MAX) / 2;
+        let compacting = if may_be_long { Some(self.take_compactor(self.lock_timeout)?) } else { None };
+        if compacting.is_some() {
+            self.renew_now()?;
+        }
+        let mut turn = self.take_turn_to_append(self.storage.clock())?;
         let Import { plan, rows, report, first_clash } = {
             let shared = self.shared()?;
             shared.index.check_room(tokens.len())?;
             let mut overlay = Overlay::new(&shared.index, &shared.source);
-            let plan = Plan::new(&writer, tokens.len(), self.storage.now_ms());
+            let plan = Plan::new(turn.writer.appender.link(), tokens.len(), self.storage.now_ms());
             let mut import = Import { plan, rows: Vec::new(), report: ImportReport::default(), first_clash: None };
             import.reserve(tokens);
-            let len = |token: &Token| record::encoded_len(&token.view());
-            let mut meter = self.progress.start(tokens.iter().map(len).sum());
+            let mut meter = self.progress.start(len_min);
             for token in tokens {
                 import.add(&mut overlay, token, on_clash)?;
                 meter.step_by(len(token));
@@ -47,9 +57,8 @@ impl Engine {
         if let (OnClash::Refuse, Some(id)) = (on_clash, first_clash) {
             return Err(Error::IdTaken { id, count: report.clashes });
         }
-        let frame_len = plan.operations.iter().map(Planned::len_max).sum::<u64>() + FRAME_HEADER_LEN as u64;
-        if frame_len <= FRAME_LEN_MAX.into() {
-            self.carry_out(&mut writer, plan)?;
+        if compacting.is_none() || plan.frame_len() <= FRAME_LEN_MAX.into() {
+            turn.carry_out(&plan)?;
             return Ok(report);
         }
         let counters = Counters { next_id: plan.next_id, next_revision: plan.next_revision };
@@ -59,8 +68,8 @@ impl Engine {
         });
         // Of several for one row the last one stays.
         let changed = rows.into_iter().zip(puts).collect();
-        let rewrite = Rewrite { counters, changed, ..Rewrite::nothing(&writer) };
-        self.rewrite(&mut writer, &rewrite)?;
+        let rewrite = Rewrite { counters, changed, ..Rewrite::nothing(self) };
+        self.rewrite(&mut turn, &rewrite)?;
         Ok(report)
     }
 }
@@ -102,7 +111,7 @@ impl Import {
             None => free_id + 1,
         };
         self.rows.push(overlay.put(place.map(|(row, _)| row), row.clone()));
-        self.plan.operations.push(Planned::Put(row));
+        self.plan.push(Planned::Put(row));
         self.report.imported += 1;
         Ok(())
     }

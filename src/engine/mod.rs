@@ -1,8 +1,9 @@
 //! What a store does, one verb a file: open, read, commit, import, compact, back up; and what is done to a store that
 //! nobody has open: verify, dump, salvage, adopt.
 //!
-//! Finds look at [`Shared`] under a sharded read lock, which is held for the look-up alone. Whoever writes holds the
-//! writer's mutex from planning to acknowledgement, and [`Shared`] exclusively only to show what is durable.
+//! Finds look at [`Shared`] under a sharded read lock, which is held for the look-up alone. Whoever writes has a
+//! [`turn`] from planning to acknowledgement, and [`Shared`] exclusively only to show what is durable. ARCHITECTURE.md has
+//! the order of all locks.
 
 pub(crate) mod adopt;
 pub(crate) mod backup;
@@ -10,77 +11,125 @@ mod build;
 pub(crate) mod commit;
 pub(crate) mod compact;
 pub(crate) mod dump;
+mod follow;
 mod fresh;
+mod housekeeping;
 pub(crate) mod import;
+mod join;
 mod lock_file;
 mod locks;
 mod look;
 pub(crate) mod open;
+mod page;
 pub(crate) mod plan;
+mod policy;
+mod queue;
 pub(crate) mod read;
 mod recover;
 mod redo;
 mod replay;
+mod rewrite;
 pub(crate) mod salvage;
 mod tail_file;
+mod turn;
 pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard};
-use parking_lot::{Mutex, MutexGuard};
-
+use self::follow::Tip;
+use self::housekeeping::Housekeeper;
 use self::lock_file::LockFile;
-use self::locks::{LogLock, OpenLock};
-use self::replay::replay_durable;
+use self::locks::StoreLock;
+use self::queue::Queue;
+use self::replay::{Replayed, replay_durable};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::header::FileHeader;
 use crate::index::Index;
 use crate::log::append::Appender;
 use crate::log::source::Source;
-use crate::options::ReadMode;
+use crate::options::{CompactionPolicy, ReadMode};
 use crate::progress::Listener;
 use crate::stats::{OpenReport, Stats};
 use crate::storage::{Directory, Storage};
+use crate::sync::{Mutex, ShardedLock, ShardedLockReadGuard};
 
 pub(crate) const LOG: &str = "store.log";
 pub(crate) const LOG_NEW: &str = "store.log.new";
 pub(crate) const LOCK: &str = "store.lock";
 
+/// What a handle may do, and beside whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Shared,
+    Exclusive,
+    ReadOnly,
+}
+
 /// An open store.
 pub(crate) struct Engine {
     storage: Arc<dyn Storage>,
     directory: Arc<dyn Directory>,
+    mode: Mode,
     read_mode: ReadMode,
+    lock_timeout: Duration,
+    policy: CompactionPolicy,
     progress: Listener,
     log_path: PathBuf,
     report: OpenReport,
-    shared: ShardedLock<Shared>,
+    /// `None` for a handle that only reads, on a store without a lock file.
+    lock: Option<StoreLock>,
+    lock_file: LockFile,
+    queue: Queue<commit::Call, commit::Answer>,
+    /// One compaction at a time.
+    compactor: Mutex<()>,
     writer: Mutex<Writer>,
+    tip: Mutex<Tip>,
+    shared: ShardedLock<Shared>,
+    is_closed: AtomicBool,
+    housekeeper: Housekeeper,
 }
 
 /// What finds look at.
 struct Shared {
     index: Index,
     source: Arc<Source>,
+    /// Of the page, when it said what this shows.
+    version: u64,
+    /// When the first record of this generation was replaced or deleted.
+    dead_since_ms: Option<u64>,
     /// Why nothing can be found any more.
     ended: Option<Error>,
 }
 
 /// What only the one who writes touches.
 struct Writer {
-    header: FileHeader,
     appender: Appender,
-    lock_file: LockFile,
-    log_lock: LogLock,
-    /// Refuses all but the compaction that mends it.
+    /// A write panicked. Refuses all but the compaction that mends it.
     poisoned: bool,
-    /// `None` after close. Last, so that it is let go last.
-    open_lock: Option<OpenLock>,
+    closed: bool,
 }
 
 impl Engine {
+    /// What finds look at, if this handle may be used and shows all that was published.
+    fn readable(&self) -> Result<ShardedLockReadGuard<'_, Shared>> {
+        self.check_process()?;
+        loop {
+            match self.shared() {
+                Ok(shared) if shared.version == self.lock_file.page.version() => return Ok(shared),
+                Ok(shared) => {
+                    drop(shared);
+                    self.catch_up()?;
+                }
+                // An index that was lost to a read error, which may have passed.
+                Err(error) if error.kind() != ErrorKind::Closed => self.heal()?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The same, however old.
     fn shared(&self) -> Result<ShardedLockReadGuard<'_, Shared>> {
         // A panic while the index was being changed leaves it in no known state.
         let shared = self.shared.read().map_err(|_| Error::Poisoned { path: self.log_path.clone() })?;
@@ -90,21 +139,14 @@ impl Engine {
         }
     }
 
-    /// The same for a find, which mends an index that was lost to a read error if that has passed.
-    fn readable(&self) -> Result<ShardedLockReadGuard<'_, Shared>> {
-        match self.shared() {
-            Err(error) if error.kind() != ErrorKind::Closed => {
-                let writer = self.writer()?;
-                self.heal(&writer)?;
-                self.shared()
-            }
-            shared => shared,
-        }
+    fn shared_version(&self) -> Result<u64> {
+        let shared = self.shared.read().map_err(|_| Error::Poisoned { path: self.log_path.clone() })?;
+        Ok(shared.version)
     }
 
-    /// Builds the index anew if it is lost. For whoever holds the writer.
-    fn heal(&self, writer: &Writer) -> Result<()> {
-        if self.shared().is_ok() { Ok(()) } else { self.rebuild(writer) }
+    /// Builds the index anew if it is lost.
+    fn heal(&self) -> Result<()> {
+        if self.shared().is_ok() { Ok(()) } else { self.rebuild(&self.tip.lock()) }
     }
 
     /// Changes what finds see. `change` is short: finds wait for it.
@@ -119,22 +161,37 @@ impl Engine {
     }
 
     /// Builds the index anew from what is durable, after it could not be changed.
-    fn rebuild(&self, writer: &Writer) -> Result<()> {
-        let (file, end) = (writer.appender.file(), writer.appender.end());
-        let (index, source) = replay_durable(file, &self.log_path, &writer.header, end, self.read_mode)?;
+    fn rebuild(&self, tip: &Tip) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        let replayed = replay_durable(&tip.file, &self.log_path, &tip.header, tip.end, self.read_mode)?;
+        let Replayed { index, source, dead_since_ms, .. } = replayed;
         self.publish(|shared| {
-            *shared = Shared { index, source: Arc::new(source), ended: None };
+            let version = shared.version;
+            *shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
             Ok(())
         })
     }
 
-    /// The writer of a store that is open, poisoned or not.
-    fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let writer = self.writer.lock();
-        if writer.open_lock.is_none() {
-            return Err(Error::Closed);
+    /// Whether this process is the one that opened the store.
+    fn check_process(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether this handle may be used at all.
+    fn check_usable(&self) -> Result<()> {
+        self.check_process()?;
+        if self.is_closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// The locks of a handle that may write.
+    fn writing_lock(&self) -> Result<&StoreLock> {
+        self.check_usable()?;
+        match &self.lock {
+            Some(lock) if self.mode != Mode::ReadOnly => Ok(lock),
+            _ => Err(Error::ReadOnly { path: self.directory.path().into() }),
         }
-        Ok(writer)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -146,36 +203,67 @@ impl Engine {
     }
 
     pub(crate) fn stats(&self) -> Result<Stats> {
-        let writer = self.writer()?;
+        self.check_usable()?;
+        let mut tip = self.tip.lock();
+        self.follow(&mut tip)?;
         let shared = self.shared()?;
-        let link = writer.appender.link();
+        let file_len = tip.file.file_len().map_err(|error| Error::io("stat", &self.log_path, error))?;
         Ok(Stats {
-            uuid: writer.header.uuid,
-            generation: writer.header.generation,
-            sequence: link.sequence,
+            uuid: tip.header.uuid,
+            generation: tip.header.generation,
+            sequence: tip.link.sequence,
             tokens: shared.index.len(),
-            next_id: link.next_id,
-            next_revision: link.next_revision,
-            log_bytes: writer.appender.end(),
-            file_bytes: writer.appender.capacity(),
+            next_id: tip.link.next_id,
+            next_revision: tip.link.next_revision,
+            log_bytes: tip.end,
+            file_bytes: file_len,
             live_bytes: shared.index.live_bytes(),
-            dead_bytes: compact::dead_bytes(writer.appender.end(), &shared.index),
+            dead_bytes: policy::dead_bytes(tip.end, &shared.index),
+            dead_records: shared.index.dead_records(),
+            dead_since_ms: shared.dead_since_ms,
+            compaction: policy::due(&self.policy, tip.end, &shared, self.storage.now_ms()),
+            compaction_failed: self.housekeeper.failure(),
+            sync_failed: self.lock_file.page.sync_failed(),
             index_bytes: shared.index.memory(),
         })
     }
 
     /// Lets go of everything. Later calls fail with `Closed`; a second close does nothing.
     pub(crate) fn close(&self) -> Result<()> {
+        if self.check_process().is_err() {
+            // All of it is the parent's.
+            return Ok(());
+        }
+        self.is_closed.store(true, Ordering::Release);
+        self.housekeeper.stop();
+        // Whoever compacts sees the mark and gives up; whoever writes comes to an end.
+        let _compactor = self.compactor.lock();
         let mut writer = self.writer.lock();
-        let Some(open_lock) = writer.open_lock.take() else { return Ok(()) };
-        let synced = writer.lock_file.sync();
+        if std::mem::replace(&mut writer.closed, true) {
+            return Ok(());
+        }
+        let synced = self.leave();
         if let Ok(mut shared) = self.shared.write() {
             shared.ended = Some(Error::Closed);
             shared.index.clear();
         }
-        writer.log_lock.release();
-        open_lock.release();
+        if let Some(lock) = &self.tip.lock().log_lock {
+            lock.release();
+        }
+        if let Some(lock) = &self.lock {
+            lock.release();
+        }
         synced
+    }
+
+    /// The last one out makes the watermark durable. Nothing acknowledged depends on it.
+    fn leave(&self) -> Result<()> {
+        const DOOR_TIMEOUT: Duration = Duration::from_millis(100);
+        let Some(lock) = self.lock.as_ref().filter(|_| self.mode != Mode::ReadOnly) else { return Ok(()) };
+        if lock.wait_at_door(self.storage.as_ref(), DOOR_TIMEOUT).is_ok() && lock.be_alone()? {
+            return self.lock_file.sync();
+        }
+        Ok(())
     }
 }
 

@@ -1,12 +1,14 @@
-//! What a batch of requests comes to, before anything is written: pure memory over the index and the overlay.
+//! What the requests of many calls come to, before anything is written: pure memory over the index and the overlay.
+//!
+//! A call that is refused leaves nothing in the plan, and the others know nothing of it.
 
-use super::Writer;
 use crate::error::{Error, Result};
+use crate::format::frame::{FRAME_HEADER_LEN, Link};
 use crate::format::operation::Operation;
-use crate::format::record;
+use crate::format::{FRAME_LEN_MAX, record};
 use crate::log::append::refused;
 use crate::matching::{self, Stamp};
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, Savepoint};
 use crate::token::Token;
 
 /// What a caller asks for.
@@ -18,6 +20,33 @@ pub(crate) enum Request<'a> {
     Delete(&'a str),
     /// Delete all rows.
     Clear,
+}
+
+/// The same, for a caller that waits while another one plans.
+pub(super) enum OwnedRequest {
+    Save(Token, Option<u64>),
+    Delete(String),
+    Clear,
+}
+
+impl Request<'_> {
+    pub(super) fn to_owned_request(self) -> OwnedRequest {
+        match self {
+            Self::Save(token, expected) => OwnedRequest::Save(token.clone(), expected),
+            Self::Delete(id) => OwnedRequest::Delete(id.to_owned()),
+            Self::Clear => OwnedRequest::Clear,
+        }
+    }
+}
+
+impl OwnedRequest {
+    pub(super) fn borrow(&self) -> Request<'_> {
+        match self {
+            Self::Save(token, expected) => Request::Save(token, *expected),
+            Self::Delete(id) => Request::Delete(id),
+            Self::Clear => Request::Clear,
+        }
+    }
 }
 
 /// What became of a request.
@@ -39,26 +68,75 @@ pub(super) enum Planned {
 /// Operations that are to become a frame, and the counters after them.
 pub(super) struct Plan {
     pub(super) operations: Vec<Planned>,
-    pub(super) outcomes: Vec<Outcome>,
     pub(super) next_id: u64,
     pub(super) next_revision: u64,
     pub(super) now_ms: u64,
-    /// Whether a later request may want to see what this one does.
+    /// Length of the operations, at most.
+    body_len: u64,
+    /// Whether a later request may want to see what an earlier one does.
     more_follow: bool,
 }
 
+/// A plan to which it can go back.
+struct Mark {
+    operations: usize,
+    next_id: u64,
+    next_revision: u64,
+    body_len: u64,
+    overlay: Savepoint,
+}
+
 impl Plan {
-    /// An empty plan for so many operations, on top of what the writer has written.
-    pub(super) fn new(writer: &Writer, count: usize, now_ms: u64) -> Self {
-        let link = writer.appender.link();
+    /// An empty plan for so many requests, on top of these counters.
+    pub(super) fn new(link: Link, count: usize, now_ms: u64) -> Self {
+        let Link { next_id, next_revision, .. } = link;
         Self {
             operations: Vec::with_capacity(count),
-            outcomes: Vec::with_capacity(count),
-            next_id: link.next_id,
-            next_revision: link.next_revision,
+            next_id,
+            next_revision,
             now_ms,
+            body_len: 0,
             more_follow: count > 1,
         }
+    }
+
+    /// Plans all requests of one call, or none of them. `None` if there may be no room for it in the frame, behind other
+    /// calls.
+    pub(super) fn call(&mut self, overlay: &mut Overlay<'_>, requests: &[Request<'_>]) -> Result<Option<Vec<Outcome>>> {
+        let mark = Mark {
+            operations: self.operations.len(),
+            next_id: self.next_id,
+            next_revision: self.next_revision,
+            body_len: self.body_len,
+            overlay: overlay.savepoint(),
+        };
+        overlay.check_room(requests.len())?;
+        let planned = requests.iter().map(|request| match request {
+            Request::Save(token, expected) => self.save(overlay, token, *expected),
+            Request::Delete(id) => self.delete(overlay, id),
+            Request::Clear => Ok(self.clear(overlay)),
+        });
+        let planned = match planned.collect::<Result<Vec<_>>>() {
+            // By itself it is measured when the frame is built, to the byte.
+            Ok(_) if mark.operations > 0 && self.frame_len() > FRAME_LEN_MAX.into() => Ok(None),
+            planned => planned.map(Some),
+        };
+        if !matches!(planned, Ok(Some(_))) {
+            self.operations.truncate(mark.operations);
+            (self.next_id, self.next_revision, self.body_len) = (mark.next_id, mark.next_revision, mark.body_len);
+            overlay.roll_back(&mark.overlay);
+        }
+        planned
+    }
+
+    /// Length of the frame, at most.
+    pub(super) fn frame_len(&self) -> u64 {
+        self.body_len + FRAME_HEADER_LEN as u64
+    }
+
+    pub(super) fn push(&mut self, planned: Planned) {
+        self.body_len += planned.len_max();
+        self.operations.push(planned);
     }
 
     /// What a row without an id would be called now.
@@ -94,7 +172,7 @@ impl Plan {
         if self.more_follow {
             overlay.put(row.map(|(row, _)| row), merged.clone());
         }
-        self.operations.push(Planned::Put(merged.clone()));
+        self.push(Planned::Put(merged.clone()));
         Ok(Outcome::Saved(merged))
     }
 
@@ -103,7 +181,7 @@ impl Plan {
         let Some((row, _)) = overlay.select(selector)? else { return Ok(Outcome::Deleted(false)) };
         overlay.delete(row);
         self.next_revision += 1;
-        self.operations.push(Planned::Delete(id.to_owned()));
+        self.push(Planned::Delete(id.to_owned()));
         Ok(Outcome::Deleted(true))
     }
 
@@ -113,7 +191,7 @@ impl Plan {
         }
         overlay.clear();
         self.next_revision += 1;
-        self.operations.push(Planned::Clear);
+        self.push(Planned::Clear);
         Outcome::Deleted(true)
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Recovered {
     pub(super) distrusted: bool,
     /// What the lock file says against this log, if that was not to count.
     pub(super) contradiction: Option<Contradiction>,
+    /// When the first of its records was replaced or deleted.
+    pub(super) dead_since_ms: Option<u64>,
 }
 
 /// A log file and what stands around it.
@@ -70,8 +72,9 @@ impl Recovery<'_> {
 
         let seed = header.seed();
         let source = Source::new(self.file.clone(), self.path, seed, self.options.read_mode, file_len)?;
+        let source = source.of_generation(header.generation);
         let mut scanner = Scanner::new(self.file.as_ref(), self.path, seed, crc, file_len);
-        let (index, reason) = self.replay(&mut scanner, &source, file_len, report)?;
+        let (index, dead_since_ms, reason) = self.replay(&mut scanner, &source, file_len, report)?;
         let (end, link) = (scanner.position(), scanner.link());
         let tail = tail::examine(self.file.as_ref(), self.path, seed, end, file_len)?;
         let proved = proved_end(&header, &slots);
@@ -92,7 +95,8 @@ impl Recovery<'_> {
                 reason,
                 quarantine: None,
             });
-            return Ok(Recovered { header, appender, index, source, distrusted: false, contradiction });
+            let distrusted = false;
+            return Ok(Recovered { header, appender, index, source, distrusted, contradiction, dead_since_ms });
         }
         let mut distrusted = false;
         if let Some((_, last)) = scanner.last().filter(|_| proved < end) {
@@ -103,7 +107,7 @@ impl Recovery<'_> {
         if tail.end > end && !distrusted {
             report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
         }
-        Ok(Recovered { header, appender, index, source, distrusted, contradiction: None })
+        Ok(Recovered { header, appender, index, source, distrusted, contradiction: None, dead_since_ms })
     }
 
     fn replay(
@@ -112,7 +116,7 @@ impl Recovery<'_> {
         source: &Source,
         file_len: u64,
         report: &mut OpenReport,
-    ) -> Result<(Index, DecodeError)> {
+    ) -> Result<(Index, Option<u64>, DecodeError)> {
         let mut meter = self.options.progress.start(file_len);
         replay(scanner, source, |frame| {
             report.frames += 1;

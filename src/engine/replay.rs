@@ -1,9 +1,10 @@
-//! Building the index by reading a log through: for an opener, after a compaction, and when the index is lost.
+//! Building the index by reading a log through: for an opener, for a new generation, and when the index is lost.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{DecodeError, Error, Result};
+use crate::format::frame::Link;
 use crate::format::header::FileHeader;
 use crate::index::{Index, IndexBuilder};
 use crate::log::scan::{Frame, Scanner};
@@ -11,35 +12,66 @@ use crate::log::source::Source;
 use crate::options::ReadMode;
 use crate::storage::File;
 
-/// Applies all good frames, publishing each before it is applied; returns the index and why the next frame is not good.
+/// What a log comes to.
+pub(super) struct Replayed {
+    pub(super) index: Index,
+    /// Where to read it from.
+    pub(super) source: Source,
+    /// What the next frame has to follow.
+    pub(super) link: Link,
+    /// When the first of its records was replaced or deleted.
+    pub(super) dead_since_ms: Option<u64>,
+}
+
+/// Applies all good frames, publishing each before it is applied; returns the index, when its first record died, and why
+/// the next frame is not good.
 pub(super) fn replay(
     scanner: &mut Scanner<'_>,
     source: &Source,
     mut seen: impl FnMut(&Frame<'_>),
-) -> Result<(Index, DecodeError)> {
+) -> Result<(Index, Option<u64>, DecodeError)> {
     let mut index = IndexBuilder::new();
+    let mut dead_since_ms = None;
     loop {
         let frame = match scanner.next_frame()? {
             Ok(frame) => frame,
-            Err(reason) => return Ok((index.finish(source)?, reason)),
+            Err(reason) => return Ok((index.finish(source)?, dead_since_ms, reason)),
         };
         source.publish(frame.offset + frame.header.frame_len())?;
         index.apply(source, &frame.operations)?;
+        if dead_since_ms.is_none() && index.dead_records() > 0 {
+            dead_since_ms = Some(frame.header.time_ms);
+        }
         seen(&frame);
     }
 }
 
-/// The index of a log that must be good up to `end`, and where to read it from.
+/// The index of a log that must be good up to `end`.
 pub(super) fn replay_durable(
     file: &Arc<dyn File>,
     path: &Path,
     header: &FileHeader,
     end: u64,
     read_mode: ReadMode,
-) -> Result<(Index, Source)> {
-    let source = Source::new(file.clone(), path, header.seed(), read_mode, end)?;
+) -> Result<Replayed> {
+    replay_through(file, path, header, end, read_mode, |_| {})
+}
+
+/// The same; `seen` is told of each frame.
+pub(super) fn replay_through(
+    file: &Arc<dyn File>,
+    path: &Path,
+    header: &FileHeader,
+    end: u64,
+    read_mode: ReadMode,
+    seen: impl FnMut(&Frame<'_>),
+) -> Result<Replayed> {
+    let source = Source::new(file.clone(), path, header.seed(), read_mode, end)?.of_generation(header.generation);
     let mut scanner = Scanner::new(file.as_ref(), path, header.seed(), header.encode().1, end);
-    let (index, reason) = replay(&mut scanner, &source, |_| {})?;
-    let offset = scanner.position();
-    if offset == end { Ok((index, source)) } else { Err(Error::Corrupt { path: path.into(), offset, reason }) }
+    let (index, dead_since_ms, reason) = replay(&mut scanner, &source, seen)?;
+    let (offset, link) = (scanner.position(), scanner.link());
+    if offset != end {
+        return Err(Error::Corrupt { path: path.into(), offset, reason });
+    }
+    Ok(Replayed { index, source, link, dead_since_ms })
 }

@@ -23,8 +23,10 @@ impl Engine {
     /// Verifies what is durable now. Saves and finds go on.
     pub(crate) fn verify(&self) -> Result<VerifyReport> {
         let (file, slot) = {
-            let writer = self.writer()?;
-            (writer.appender.file().clone(), writer.slot())
+            self.check_usable()?;
+            let mut tip = self.tip.lock();
+            self.follow(&mut tip)?;
+            (tip.file.clone(), tip.slot())
         };
         let (path, end) = (self.log_path.clone(), slot.watermark);
         let header = match read_known_header(file.as_ref(), &path, end, &[slot]) {

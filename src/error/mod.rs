@@ -4,6 +4,7 @@ mod decode;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 pub use decode::DecodeError;
@@ -130,6 +131,29 @@ pub enum Error {
         /// What is wrong with it, and how to mend it.
         reason: &'static str,
     },
+    /// Somebody else held the right to write, or another lock of the store, for longer than the handle's lock timeout.
+    /// Nothing was changed; it is worth trying again.
+    Busy {
+        /// The file whose lock was refused.
+        path: PathBuf,
+        /// For how long it was waited for.
+        waited: Duration,
+    },
+    /// The handle was opened for reading alone.
+    ReadOnly {
+        /// The store.
+        path: PathBuf,
+    },
+    /// This handle belongs to a process of which this one is a fork. Open the store anew after a fork.
+    Forked,
+    /// The store lies on a network or user-space file system, where locks or shared memory may not work. An option allows
+    /// it for a single process.
+    NetworkFileSystem {
+        /// The directory.
+        path: PathBuf,
+        /// Which kind of file system it is on.
+        kind: &'static str,
+    },
     /// The handle was closed.
     Closed,
 }
@@ -156,6 +180,10 @@ pub enum ErrorKind {
     NotAStore,
     Unsupported,
     Insecure,
+    Busy,
+    ReadOnly,
+    Forked,
+    NetworkFileSystem,
     Closed,
 }
 
@@ -181,6 +209,10 @@ impl Error {
             Self::NotAStore { .. } => ErrorKind::NotAStore,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Insecure { .. } => ErrorKind::Insecure,
+            Self::Busy { .. } => ErrorKind::Busy,
+            Self::ReadOnly { .. } => ErrorKind::ReadOnly,
+            Self::Forked => ErrorKind::Forked,
+            Self::NetworkFileSystem { .. } => ErrorKind::NetworkFileSystem,
             Self::Closed => ErrorKind::Closed,
         }
     }
@@ -229,6 +261,14 @@ impl fmt::Display for Error {
             Self::NotAStore { path, reason } => write!(f, "{} is no token store: {reason}", path.display()),
             Self::Unsupported { path, reason } => write!(f, "{} needs a newer version: {reason}", path.display()),
             Self::Insecure { path, reason } => write!(f, "{} is not safe: {reason}", path.display()),
+            Self::Busy { path, waited } => {
+                write!(f, "somebody else held a lock of {} for {} ms", path.display(), waited.as_millis())
+            }
+            Self::ReadOnly { path } => write!(f, "{} was opened for reading alone", path.display()),
+            Self::Forked => f.write_str("the store was opened by a process of which this one is a fork; open it anew"),
+            Self::NetworkFileSystem { path, kind } => {
+                write!(f, "{} lies on {kind}, where locks or shared memory may not work", path.display())
+            }
             Self::Closed => f.write_str("the store handle is closed"),
         }
     }

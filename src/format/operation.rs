@@ -10,6 +10,8 @@ use crate::token::TokenView;
 
 /// Length of an operation's header, in bytes.
 pub const OPERATION_HEADER_LEN: usize = 16;
+/// Length of a *sealed* operation, in bytes.
+pub const SEALED_LEN: usize = 24;
 
 const CRC_AT: usize = 12;
 const PUT: u8 = 1;

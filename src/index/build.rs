@@ -9,8 +9,8 @@ use std::cell::Cell;
 use super::Index;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
+use crate::log::Location;
 use crate::log::source::Source;
-use crate::log::{Location, append};
 use crate::token::{Column, TokenView};
 
 /// Columns whose tables are filled at the end.
@@ -39,8 +39,7 @@ impl IndexBuilder {
         for located in operations {
             match &located.operation {
                 Operation::Put(view) => {
-                    let at = Location::new(located.offset, located.len);
-                    self.put(source, at.ok_or_else(|| append::log_full(located.offset))?, view)?;
+                    self.put(source, source.place(located.offset, located.len)?, view)?;
                 }
                 Operation::Delete(id) => self.delete(source, id)?,
                 Operation::Clear => {
@@ -65,6 +64,11 @@ impl IndexBuilder {
     pub(crate) fn apply_readable(&mut self, source: &Source, operations: &[Located<'_>]) -> Result<()> {
         let mut changes = operations.iter().filter(|located| !matches!(located.operation, Operation::Sealed { .. }));
         changes.try_for_each(|located| self.apply(source, std::slice::from_ref(located)))
+    }
+
+    /// As [`Index::dead_records`].
+    pub(crate) fn dead_records(&self) -> u64 {
+        self.index.dead_records()
     }
 
     /// Places of the rows so far, oldest row first.

@@ -11,6 +11,7 @@ use std::hash::{BuildHasher, Hasher};
 pub(crate) use self::build::IndexBuilder;
 use self::table::{KeyTable, SEGMENTS, segment};
 use crate::error::{Error, Result};
+use crate::format::operation::{Located, Operation};
 use crate::log::Location;
 use crate::log::source::Source;
 use crate::token::{Column, TokenView};
@@ -25,6 +26,8 @@ pub(crate) struct Index {
     live_rows: u64,
     /// Of operations that hold a present row, headers and padding included.
     live_bytes: u64,
+    /// Records whose row was replaced or deleted since.
+    dead_records: u64,
     tables: [KeyTable; Column::KEYS.len()],
     hash: foldhash::quality::RandomState,
 }
@@ -35,6 +38,7 @@ impl Index {
             rows: Vec::new(),
             live_rows: 0,
             live_bytes: 0,
+            dead_records: 0,
             tables: std::array::from_fn(|_| KeyTable::new()),
             hash: foldhash::quality::RandomState::default(),
         }
@@ -46,6 +50,11 @@ impl Index {
 
     pub(crate) fn live_bytes(&self) -> u64 {
         self.live_bytes
+    }
+
+    /// How many records of the log hold what is no row any more.
+    pub(crate) fn dead_records(&self) -> u64 {
+        self.dead_records
     }
 
     /// Row numbers given so far, deleted ones included: every row is below.
@@ -116,6 +125,23 @@ impl Index {
         Ok(oldest.into_iter().chain(oldest.into_iter().flat_map(younger)))
     }
 
+    /// Does what an operation of the log says. Returns what is left over of a clear: large, and nobody should wait for it
+    /// to be let go.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub(crate) fn apply(&mut self, source: &Source, located: &Located<'_>) -> Result<Option<Self>> {
+        match &located.operation {
+            Operation::Put(view) => self.put(source, source.place(located.offset, located.len)?, view).map(|()| None),
+            Operation::Delete(id) => self.delete(source, id).map(|_| None),
+            Operation::Clear => {
+                let empty = self.cleared();
+                Ok(Some(std::mem::replace(self, empty)))
+            }
+            Operation::Sealed { .. } | Operation::Recovered { .. } => Ok(None),
+        }
+    }
+
     /// A row with this record: in the place of the row with its id, or at the end.
     ///
     /// # Errors
@@ -175,12 +201,14 @@ impl Index {
     fn replace(&mut self, row: u32, at: Location) {
         let before = std::mem::replace(&mut self.rows[row as usize], at);
         self.live_bytes = self.live_bytes - before.len() + at.len();
+        self.dead_records += 1;
     }
 
     fn remove_row(&mut self, row: u32) {
         let before = std::mem::replace(&mut self.rows[row as usize], Location::NONE);
         self.live_rows -= 1;
         self.live_bytes -= before.len();
+        self.dead_records += 1;
     }
 
     fn insert_key(&mut self, column: Column, hash: u32, row: u32, oldest: Option<u32>) {
@@ -195,8 +223,14 @@ impl Index {
         self.tables[table(column)].reserve(counts);
     }
 
+    /// An index without rows, of the same log.
+    pub(crate) fn cleared(&self) -> Self {
+        Self { dead_records: self.dead_records + self.live_rows, ..Self::new() }
+    }
+
     /// Takes out all rows.
     pub(crate) fn clear(&mut self) {
+        self.dead_records += self.live_rows;
         self.rows = Vec::new();
         self.live_rows = 0;
         self.live_bytes = 0;

@@ -41,14 +41,16 @@ pub(crate) enum AppendError {
 }
 
 /// The writing end of a log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Appender {
     file: Arc<dyn File>,
     path: PathBuf,
     seed: Seed,
     end: u64,
-    /// End of the zeros that were written and synced.
+    /// End of the zeros that were written and synced, as far as is known.
     capacity: u64,
+    /// Whether the file may be longer than that.
+    grown_by_others: bool,
     link: Link,
     /// Known durable. `end`, but while a file is being made.
     watermark: u64,
@@ -57,12 +59,22 @@ pub(crate) struct Appender {
 impl Appender {
     /// Continues a log whose bytes before `end` are durable, and zeros from there to `capacity`.
     pub(crate) fn new(file: Arc<dyn File>, path: &Path, seed: Seed, end: u64, capacity: u64, link: Link) -> Self {
-        Self { file, path: path.to_owned(), seed, end, capacity, link, watermark: end }
+        Self { file, path: path.to_owned(), seed, end, capacity, grown_by_others: false, link, watermark: end }
     }
 
     /// Starts a file that is not durable at all yet.
     pub(crate) fn fresh(file: Arc<dyn File>, path: &Path, seed: Seed, end: u64, link: Link) -> Self {
         Self { watermark: 0, ..Self::new(file, path, seed, end, end, link) }
+    }
+
+    /// Goes on behind what others have appended to the same file meanwhile.
+    pub(crate) fn move_to(&mut self, end: u64, link: Link) {
+        if end != self.end {
+            (self.end, self.link, self.watermark) = (end, link, end);
+            // They may have extended it too, and synced that before they let go.
+            self.capacity = self.capacity.max(end);
+            self.grown_by_others = true;
+        }
     }
 
     /// A builder for the frame that comes next.
@@ -79,6 +91,12 @@ impl Appender {
         let needed = self.end.saturating_add(frame_len).saturating_add(reserve);
         if needed <= self.capacity {
             return Ok(());
+        }
+        if std::mem::take(&mut self.grown_by_others) {
+            let len = self.file.file_len();
+            let len = len.map_err(|error| AppendError::Undone(Error::io("stat", &self.path, error)))?;
+            self.capacity = self.capacity.max(len);
+            return self.make_room(frame_len, room);
         }
         let step = (self.end / 4).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_MAX);
         // What deletes used of the reserve is put back as soon as there is room.
@@ -205,11 +223,6 @@ impl Appender {
     /// Where the next frame goes.
     pub(crate) fn end(&self) -> u64 {
         self.end
-    }
-
-    /// Length of the log and its extension.
-    pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
     }
 
     /// Where the chain of frames stands.

@@ -10,12 +10,15 @@ pub(crate) mod walk;
 
 use crate::format::ALIGN;
 
-/// Where an operation lies in its log: offset and padded length, in one number.
+/// Where an operation lies: offset and padded length, and in which of two generations, in one number.
+///
+/// Places of one generation are made by its [`Source`](source::Source), and read through it or the one that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Location(u64);
 
 const LEN_BITS: u32 = 18; // in units of ALIGN: 2 MiB, over the longest operation
-const OFFSET_BITS: u32 = 45; // 256 TiB; one bit is left for telling two generations apart
+const OFFSET_BITS: u32 = 45; // 256 TiB
+const ODD: u64 = 1 << (LEN_BITS + OFFSET_BITS);
 
 /// No operation starts at this offset or beyond.
 pub(crate) const OFFSET_MAX: u64 = ALIGN << OFFSET_BITS;
@@ -25,16 +28,22 @@ impl Location {
     pub(crate) const NONE: Self = Self(0);
 
     /// `None` if the log is too long for this place.
-    pub(crate) fn new(offset: u64, len: u64) -> Option<Self> {
+    fn new(generation: u64, offset: u64, len: u64) -> Option<Self> {
         let (offset, len) = (offset / ALIGN, len / ALIGN);
-        (offset < 1 << OFFSET_BITS && len < 1 << LEN_BITS).then_some(Self(offset << LEN_BITS | len))
+        let odd = if generation.is_multiple_of(2) { 0 } else { ODD };
+        (offset < 1 << OFFSET_BITS && len < 1 << LEN_BITS).then_some(Self(odd | offset << LEN_BITS | len))
     }
 
     pub(crate) fn offset(self) -> u64 {
-        (self.0 >> LEN_BITS) * ALIGN
+        ((self.0 & !ODD) >> LEN_BITS) * ALIGN
     }
 
     pub(crate) fn len(self) -> u64 {
         (self.0 & ((1 << LEN_BITS) - 1)) * ALIGN
+    }
+
+    /// Whether it lies in a generation with an odd number: of two that follow each other, one is.
+    fn is_odd(self) -> bool {
+        self.0 & ODD != 0
     }
 }

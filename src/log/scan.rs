@@ -44,6 +44,11 @@ impl<'a> Scanner<'a> {
         Self { window, seed, at: FRAMES_AT, link: Link::first(file_header_crc), last: None, resumed: false }
     }
 
+    /// Starts behind a good frame.
+    pub(crate) fn after(file: &'a dyn File, path: &Path, seed: Seed, (at, link): (u64, Link), end: u64) -> Self {
+        Self { window: Window::new(file, path, end), seed, at, link, last: None, resumed: false }
+    }
+
     /// The next frame if it is good, else why it is not.
     pub(crate) fn next_frame(&mut self) -> Result<std::result::Result<Frame<'_>, DecodeError>> {
         let offset = self.at;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Location;
+use super::{Location, append};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{self, Operation};
 use crate::format::{FRAME_LEN_MAX, Seed};
@@ -12,7 +12,7 @@ use crate::storage::{File, Map};
 use crate::token::{Token, TokenView};
 use crate::wipe::Wiped;
 
-/// A generation's file as finds see it. Kept alive by whoever still reads from it.
+/// A generation's file as finds see it, and perhaps the one before. Kept alive by whoever still reads from it.
 #[derive(Debug)]
 pub(crate) struct Source {
     file: Arc<dyn File>,
@@ -20,6 +20,9 @@ pub(crate) struct Source {
     seed: Seed,
     mode: ReadMode,
     map: Option<Map>,
+    generation: u64,
+    /// The generation before, in which some rows still have their place.
+    older: Option<Arc<Source>>,
 }
 
 impl Source {
@@ -33,7 +36,33 @@ impl Source {
                 file.map(len).map_err(|error| Error::io("map", path, error))?
             }
         };
-        Ok(Self { file, path: path.to_owned(), seed, mode, map })
+        Ok(Self { file, path: path.to_owned(), seed, mode, map, generation: 0, older: None })
+    }
+
+    /// The same, giving places of this generation.
+    pub(crate) fn of_generation(self, generation: u64) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// The same, reading also the places that `older` gave, which is of the generation right before.
+    pub(crate) fn after(self, older: Arc<Self>) -> Self {
+        assert_eq!(
+            self.generation,
+            older.generation + 1,
+            "only two generations that follow each other can be told apart"
+        );
+        assert!(older.older.is_none(), "places of three generations cannot be told apart");
+        Self { older: Some(older), ..self }
+    }
+
+    /// Whether places of the generation before are read here too.
+    pub(crate) fn has_older(&self) -> bool {
+        self.older.is_some()
+    }
+
+    /// The place of an operation of this generation.
+    pub(crate) fn place(&self, offset: u64, len: u64) -> Result<Location> {
+        Location::new(self.generation, offset, len).ok_or_else(|| append::log_full(offset))
     }
 
     /// Allows reading up to `end`, all of it durable. `None` if this source reaches so far; else the one that does.
@@ -46,11 +75,22 @@ impl Source {
         }
         let longer = Self::new(self.file.clone(), &self.path, self.seed, self.mode, end)?;
         longer.publish(end)?;
-        Ok(Some(longer))
+        Ok(Some(Self { generation: self.generation, older: self.older.clone(), ..longer }))
     }
 
     /// Hands the record at this place to `f`, after checking all of it.
     pub(crate) fn read<R>(&self, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R> {
+        match &self.older {
+            Some(older) if at.is_odd() == older.is_odd() => older.read_here(at, f),
+            _ => self.read_here(at, f),
+        }
+    }
+
+    fn is_odd(&self) -> bool {
+        !self.generation.is_multiple_of(2)
+    }
+
+    fn read_here<R>(&self, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R> {
         let damaged = |reason| Error::Corrupt { path: self.path.clone(), offset: at.offset(), reason };
         let copied;
         let bytes = if let Some(map) = &self.map {
@@ -90,7 +130,7 @@ impl Source {
         &self.path
     }
 
-    pub(crate) fn file(&self) -> &dyn File {
-        self.file.as_ref()
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        &self.file
     }
 }

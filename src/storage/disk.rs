@@ -170,6 +170,10 @@ impl Directory for DiskDirectory {
         }
     }
 
+    fn create_to_lock(&self, name: &str) -> Result<Arc<dyn File>> {
+        self.create(name)
+    }
+
     fn network_kind(&self) -> Result<Option<&'static str>> {
         Ok(None)
     }

@@ -94,6 +94,12 @@ pub trait Directory: Debug + Send + Sync {
     /// The same.
     fn open_to_lock(&self, name: &str, access: Access) -> Result<Option<Arc<dyn File>>>;
 
+    /// Makes such a file, which must not exist.
+    ///
+    /// # Errors
+    /// If it exists.
+    fn create_to_lock(&self, name: &str) -> Result<Arc<dyn File>>;
+
     /// What kind of network or user-space file system it lies on, if it does: locks or maps may not work there.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Key, TokenStore};
@@ -33,11 +34,11 @@ use crate::token::{Token, TokenView};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LogStore {
-    engine: Engine,
+    engine: Arc<Engine>,
 }
 
 impl LogStore {
-    pub(crate) fn new(engine: Engine) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
         Self { engine }
     }
 
@@ -216,6 +217,13 @@ impl LogStore {
     /// `Io` if the lock file's sync fails; the store is closed all the same.
     pub fn close(&self) -> Result<()> {
         self.engine.close()
+    }
+}
+
+impl Drop for LogStore {
+    fn drop(&mut self) {
+        // The background thread may hold on to the engine for a moment; the locks are let go now.
+        let _ = self.engine.close();
     }
 }
 

@@ -15,7 +15,7 @@ const LOCK: &str = "store.lock";
 
 /// How every command reads: a device that fails is an error, where a map would end the process.
 pub(super) fn options() -> Options {
-    Options::new().create(false).read_mode(ReadMode::Copy)
+    Options::new().create(false).background(false).read_mode(ReadMode::Copy)
 }
 
 /// Opens a store that must be there.

@@ -60,7 +60,7 @@ fn a_missing_store_is_4_and_nothing_is_made() {
 #[test]
 fn a_store_in_use_is_4_and_the_message_says_who_must_stop() {
     let fixture = Fixture::filled();
-    let _holder = LogStore::open(fixture.store()).unwrap();
+    let _holder = Options::new().exclusive(true).open(fixture.store()).unwrap();
     let lock = format!("{}/store.lock", fixture.store());
     let name = fs::read_to_string("/proc/self/comm").unwrap();
     // Beside a child of another test that has not closed its copy yet.

@@ -1,0 +1,183 @@
+//! Following what others publish: new frames of the log, and moves to a new generation.
+//!
+//! A find looks at one number of the page; if it has changed, it comes here first. Only what is below the published end
+//! is ever read, so nothing is seen that is not durable. Waits for no sync, of whichever process.
+
+use std::sync::Arc;
+
+use super::locks::{self, LogLock};
+use super::page::{State, Swap};
+use super::recover::{FoundHeader, read_header};
+use super::replay::{Replayed, replay_durable};
+use super::{Engine, LOG, Mode, Shared};
+use crate::error::{DecodeError, Error, Result};
+use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, Link};
+use crate::format::header::FileHeader;
+use crate::format::operation::SEALED_LEN;
+use crate::log::scan::{Frame, Scanner};
+use crate::log::source::Source;
+use crate::storage::{Access, File};
+
+/// Where this handle stands in the log: up to here everything is in the index.
+pub(super) struct Tip {
+    pub(super) header: FileHeader,
+    pub(super) file: Arc<dyn File>,
+    /// `None` if this handle only reads.
+    pub(super) log_lock: Option<LogLock>,
+    pub(super) end: u64,
+    pub(super) link: Link,
+}
+
+impl Engine {
+    /// Shows everything that was published before the call.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        self.follow(&mut self.tip.lock())
+    }
+
+    /// The same for whoever holds the tip.
+    pub(super) fn follow(&self, tip: &mut Tip) -> Result<()> {
+        const TRIES: u32 = 1000;
+        for _ in 0..TRIES {
+            let (version, state) = self.lock_file.page.state();
+            if self.shared_version()? == version {
+                return Ok(());
+            }
+            if self.follow_to(tip, version, &state)? {
+                return Ok(());
+            }
+            // The name stands for a generation that nobody has published yet, or that has gone already.
+            self.storage.sleep(super::locks::POLL);
+        }
+        let waited = super::locks::POLL * TRIES;
+        Err(Error::Busy { path: self.log_path.clone(), waited })
+    }
+
+    /// Returns whether it came there: the file may not be found under its name just now.
+    fn follow_to(&self, tip: &mut Tip, version: u64, state: &State) -> Result<bool> {
+        if state.generation == tip.header.generation && state.durable_end >= tip.end {
+            self.read_on(tip, state.durable_end)?;
+            self.set_version(version)?;
+            return Ok(true);
+        }
+        let missing = || Error::LockReplaced { path: self.log_path.clone() };
+        let file = locks::open_log(self.directory.as_ref(), self.access())?.ok_or_else(missing)?;
+        let FoundHeader { header, .. } = read_header(file.as_ref(), &self.log_path)?;
+        if header.uuid != tip.header.uuid {
+            let reason = "another store took its place while it was open";
+            return Err(Error::Copied { path: self.log_path.clone(), reason });
+        }
+        let Swap { new_end, old_end, .. } = state.swap;
+        let end = match header.generation {
+            generation if generation == state.generation => state.durable_end,
+            // Its maker has not published it yet, and may never; what it begins with was published before.
+            generation if state.pending() == Some(generation) && old_end > 0 => new_end,
+            _ => return Ok(false),
+        };
+        let Some(log_lock) = self.join_log(file.as_ref())? else { return Ok(false) };
+        if self.can_go_on(tip, &header, &state.swap)? {
+            self.read_on(tip, old_end)?;
+            let link = sealed_link(file.as_ref(), &header, new_end)?.ok_or_else(|| self.unlike_page(new_end))?;
+            let source = self.source(&file, &header, end)?;
+            source.publish(new_end)?;
+            self.publish(|shared| {
+                shared.source = Arc::new(source.after(shared.source.clone()));
+                shared.dead_since_ms = None;
+                Ok(())
+            })?;
+            *tip = Tip { header, file, log_lock, end: new_end, link };
+            self.read_on(tip, end)?;
+            self.set_version(version)?;
+        } else {
+            let replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
+            let Replayed { index, source, link, dead_since_ms } = replayed;
+            *tip = Tip { header, file, log_lock, end, link };
+            self.publish(|shared| {
+                *shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+                Ok(())
+            })?;
+        }
+        self.wake_housekeeper();
+        Ok(true)
+    }
+
+    /// Whether the rows that are shown now are those with which the new generation begins, or will be when the old log
+    /// was read to its end.
+    fn can_go_on(&self, tip: &Tip, header: &FileHeader, swap: &Swap) -> Result<bool> {
+        let follows = swap.from == tip.header.generation && swap.to == header.generation && swap.to == swap.from + 1;
+        Ok(follows && swap.old_end >= tip.end && !self.shared()?.source.has_older())
+    }
+
+    /// Takes up the frames from the tip to `end`, which are durable.
+    pub(super) fn read_on(&self, tip: &mut Tip, end: u64) -> Result<()> {
+        if tip.end >= end {
+            return Ok(());
+        }
+        let file = tip.file.clone();
+        let mut scanner = Scanner::after(file.as_ref(), &self.log_path, tip.header.seed(), (tip.end, tip.link), end);
+        while scanner.position() < end {
+            let offset = scanner.position();
+            let frame = scanner.next_frame()?;
+            let frame = frame.map_err(|reason| Error::Corrupt { path: self.log_path.clone(), offset, reason })?;
+            (tip.end, tip.link) = (frame.offset + frame.header.frame_len(), frame.after);
+            self.show(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn show(&self, frame: &Frame<'_>) -> Result<()> {
+        // Large, and nobody should wait for it to be let go.
+        let mut cleared = Vec::new();
+        self.publish(|shared| {
+            if let Some(longer) = shared.source.publish(frame.offset + frame.header.frame_len())? {
+                shared.source = Arc::new(longer);
+            }
+            for located in &frame.operations {
+                cleared.extend(shared.index.apply(&shared.source, located)?);
+            }
+            shared.note_dead(frame.header.time_ms);
+            Ok(())
+        })
+    }
+
+    fn set_version(&self, version: u64) -> Result<()> {
+        self.publish(|shared| {
+            shared.version = version;
+            Ok(())
+        })
+    }
+
+    /// Joins those who may write to this log; `Some(None)` for a handle that only reads, `None` if the name stands for
+    /// another file by now.
+    pub(super) fn join_log(&self, file: &dyn File) -> Result<Option<Option<LogLock>>> {
+        if self.mode == Mode::ReadOnly {
+            return Ok(Some(None));
+        }
+        let lock = LogLock::join(self.directory.as_ref(), LOG)?;
+        Ok(lock.filter(|lock| lock.is_of(file)).map(Some))
+    }
+
+    pub(super) fn source(&self, file: &Arc<dyn File>, header: &FileHeader, end: u64) -> Result<Source> {
+        let source = Source::new(file.clone(), &self.log_path, header.seed(), self.read_mode, end)?;
+        Ok(source.of_generation(header.generation))
+    }
+
+    fn access(&self) -> Access {
+        if self.mode == Mode::ReadOnly { Access::Read } else { Access::Write }
+    }
+
+    fn unlike_page(&self, offset: u64) -> Error {
+        let reason = DecodeError::Invalid { rule: "no seal where the shared page says that one ends" };
+        Error::Corrupt { path: self.log_path.clone(), offset, reason }
+    }
+}
+
+/// What the frame behind a seal that ends at `end` has to follow; `None` if there is no such seal.
+pub(super) fn sealed_link(file: &dyn File, header: &FileHeader, end: u64) -> Result<Option<Link>> {
+    const SEAL_LEN: usize = FRAME_HEADER_LEN + SEALED_LEN;
+    let Some(offset) = end.checked_sub(SEAL_LEN as u64) else { return Ok(None) };
+    let mut bytes = [0; SEAL_LEN];
+    let read = file.read_at(&mut bytes, offset).map_err(|error| Error::io("read", LOG, error))?;
+    let decoded = FrameHeader::decode(header.seed(), offset, &bytes[..read.min(FRAME_HEADER_LEN)]);
+    let sealed = decoded.ok().filter(|(found, _)| found.kind == Kind::Seal && found.frame_len() == SEAL_LEN as u64);
+    Ok(sealed.map(|(found, crc)| Link::at(&found, crc)))
+}

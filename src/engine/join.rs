@@ -1,0 +1,210 @@
+//! Opening a store that others have open, and opening one for reading alone.
+//!
+//! Who joins recovers nothing: what the page says is durable counts, and what is behind it belongs to whoever writes. Who
+//! only reads never writes, not even to recover: it reads what an opener would keep, and reports the rest.
+
+use std::sync::Arc;
+
+use super::follow::Tip;
+use super::lock_file::LockFile;
+use super::locks::{self, POLL, StoreLock};
+use super::open::Parts;
+use super::page::State;
+use super::recover::{FoundHeader, proved_end, read_header, read_known_header};
+use super::replay::{Replayed, replay, replay_through};
+use super::{Engine, LOG, Mode, Shared, redo};
+use crate::error::{Error, Result};
+use crate::format::slot::Slot;
+use crate::log::append::Appender;
+use crate::log::scan::Scanner;
+use crate::log::source::Source;
+use crate::log::tail;
+use crate::options::Options;
+use crate::stats::{OpenReport, RecoveredTail};
+use crate::storage::{Access, Directory, Storage};
+use crate::trace;
+
+/// Opens a store beside those who have it open; `lock` is present, and stands in the door.
+pub(super) fn join(
+    options: &Options,
+    storage: Arc<dyn Storage>,
+    directory: &Arc<dyn Directory>,
+    lock: StoreLock,
+) -> Result<Arc<Engine>> {
+    let lock_file = LockFile::join(directory.as_ref(), lock.file(), Access::Write)?;
+    // Being present is enough: nobody can be alone any more.
+    lock.leave_door();
+    let (joined, in_doubt) =
+        Joining { options, storage: storage.as_ref(), directory, lock_file: &lock_file }.join(Some(&lock))?;
+    let Joined { tip, shared, report } = joined;
+    let appender =
+        Appender::new(tip.file.clone(), &directory.path().join(LOG), tip.header.seed(), tip.end, tip.end, tip.link);
+    let parts = Parts { lock: Some(lock), lock_file, tip, shared, appender, report, mode: Mode::Shared };
+    let engine = Engine::assemble(options, &storage, directory, parts);
+    if in_doubt {
+        // The name of this file may not be durable, and there is no other.
+        engine.compact()?;
+    }
+    trace::opened(&engine.log_path, &engine.report);
+    engine.start(options)
+}
+
+/// Opens a store for reading alone, beside others or not.
+pub(super) fn open_to_read(
+    options: &Options,
+    storage: Arc<dyn Storage>,
+    directory: &Arc<dyn Directory>,
+) -> Result<Arc<Engine>> {
+    let lock = StoreLock::take_door_to_read(storage.as_ref(), directory, options.lock_timeout)?;
+    let is_anybody_present = lock.as_ref().map_or(Ok(false), StoreLock::is_anybody_present)?;
+    let (lock_file, joined) = match &lock {
+        Some(lock) if is_anybody_present => {
+            let lock_file = LockFile::join(directory.as_ref(), lock.file(), Access::Read)?;
+            lock.leave_door();
+            let joining = Joining { options, storage: storage.as_ref(), directory, lock_file: &lock_file };
+            let (joined, _) = joining.join(None)?;
+            (lock_file, joined)
+        }
+        Some(lock) if LockFile::is_whole(lock.file())? => {
+            let lock_file = LockFile::to_read(directory.as_ref(), lock.file())?;
+            let joined = read_alone(options, directory.as_ref(), &lock_file)?;
+            lock.leave_door();
+            (lock_file, joined)
+        }
+        _ => {
+            let lock_file = LockFile::absent(directory.as_ref());
+            let joined = read_alone(options, directory.as_ref(), &lock_file)?;
+            (lock_file, joined)
+        }
+    };
+    let Joined { tip, shared, report } = joined;
+    let appender =
+        Appender::new(tip.file.clone(), &directory.path().join(LOG), tip.header.seed(), tip.end, tip.end, tip.link);
+    let parts = Parts { lock, lock_file, tip, shared, appender, report, mode: Mode::ReadOnly };
+    let engine = Engine::assemble(options, &storage, directory, parts);
+    trace::opened(&engine.log_path, &engine.report);
+    engine.start(options)
+}
+
+/// What an opener beside others has read.
+struct Joined {
+    tip: Tip,
+    shared: Shared,
+    report: OpenReport,
+}
+
+/// An opener beside others.
+struct Joining<'a> {
+    options: &'a Options,
+    storage: &'a dyn Storage,
+    directory: &'a Arc<dyn Directory>,
+    lock_file: &'a LockFile,
+}
+
+impl Joining<'_> {
+    /// Reads up to what the page says is durable. Returns also whether the log's name is in doubt.
+    fn join(&self, lock: Option<&StoreLock>) -> Result<(Joined, bool)> {
+        let start = self.storage.clock();
+        loop {
+            let (version, state) = self.lock_file.page.state();
+            if let Some(joined) = self.read(lock.is_some(), version, &state)? {
+                return Ok((joined, false));
+            }
+            // The name stands for a generation that is not published yet. Its maker has the right to commit until then.
+            let waited = self.storage.clock().saturating_sub(start);
+            if waited >= self.options.lock_timeout {
+                return Err(Error::Busy { path: self.directory.path().join(LOG), waited });
+            }
+            if let Some(lock) = lock
+                && let Some(joined) = self.read_in_doubt(lock, start)?
+            {
+                return Ok((joined, true));
+            }
+            self.storage.sleep(POLL);
+        }
+    }
+
+    /// The same if the maker of a generation has died before it could publish it.
+    fn read_in_doubt(&self, lock: &StoreLock, start: std::time::Duration) -> Result<Option<Joined>> {
+        lock.take_commit(self.storage, &self.lock_file.page, start, self.options.lock_timeout)?;
+        let (version, state) = self.lock_file.page.state();
+        let read = match state.pending() {
+            None => Ok(None),
+            Some(generation) => {
+                let state = State { generation, durable_end: state.swap.new_end, ..state };
+                self.read(true, version, &state)
+            }
+        };
+        lock.release_commit(self.storage, &self.lock_file.page);
+        read
+    }
+
+    /// `None` if the log's name does not stand for the generation of this state.
+    fn read(&self, is_writer: bool, version: u64, state: &State) -> Result<Option<Joined>> {
+        let (directory, path) = (self.directory.as_ref(), self.directory.path().join(LOG));
+        let missing = || Error::LockReplaced { path: path.clone() };
+        let access = if is_writer { Access::Write } else { Access::Read };
+        let file = locks::open_log(directory, access)?.ok_or_else(missing)?;
+        let FoundHeader { header, damaged_copy, .. } = read_header(file.as_ref(), &path)?;
+        if header.generation != state.generation {
+            return Ok(None);
+        }
+        if is_writer {
+            header.check_writable().map_err(|reason| Error::Unsupported { path: path.clone(), reason })?;
+        }
+        let log_lock = if is_writer { locks::LogLock::join(directory, LOG)? } else { None };
+        if log_lock.as_ref().is_some_and(|lock| !lock.is_of(file.as_ref())) {
+            return Ok(None);
+        }
+        let mut report =
+            OpenReport { joined: true, header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };
+        let mut meter = self.options.progress.start(state.durable_end);
+        let replayed = replay_through(&file, &path, &header, state.durable_end, self.options.read_mode, |frame| {
+            report.frames += 1;
+            report.operations += frame.operations.len() as u64;
+            meter.step_to(frame.offset + frame.header.frame_len());
+        })?;
+        let Replayed { index, source, link, dead_since_ms } = replayed;
+        let shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+        let tip = Tip { header, file, log_lock, end: state.durable_end, link };
+        Ok(Some(Joined { tip, shared, report }))
+    }
+}
+
+/// Reads a store that nobody has open for writing, as an opener would, and leaves it as it is.
+fn read_alone(options: &Options, directory: &dyn Directory, lock_file: &LockFile) -> Result<Joined> {
+    let path = directory.path().join(LOG);
+    let version = lock_file.page.version();
+    let slots: Vec<Slot> = lock_file.slots().collect();
+    let file = match locks::open_log(directory, Access::Read)? {
+        Some(file) => file,
+        None if slots.is_empty() => {
+            return Err(Error::NotAStore { path: directory.path().into(), reason: "there is no store.log" });
+        }
+        None => return Err(Error::Copied { path, reason: "the lock file knows of a log that is not there" }),
+    };
+    // Nothing should be believed that only memory holds. A medium that cannot be written to needs no sync.
+    let _ = file.sync();
+    let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
+    let FoundHeader { header, crc, damaged_copy } = read_known_header(file.as_ref(), &path, file_len, &slots)?;
+    let file = redo::with_pending(directory, file, &header, |file| file)?;
+    let source = Source::new(file.clone(), &path, header.seed(), options.read_mode, file_len)?;
+    let source = source.of_generation(header.generation);
+    let mut report = OpenReport { header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };
+    let mut meter = options.progress.start(file_len);
+    let mut scanner = Scanner::new(file.as_ref(), &path, header.seed(), crc, file_len);
+    let (index, dead_since_ms, reason) = replay(&mut scanner, &source, |frame| {
+        report.frames += 1;
+        report.operations += frame.operations.len() as u64;
+        meter.step_to(frame.offset + frame.header.frame_len());
+    })?;
+    let (end, link) = (scanner.position(), scanner.link());
+    let tail = tail::examine(file.as_ref(), &path, header.seed(), end, file_len)?;
+    if tail.watermark > end || !link.sealed || proved_end(&header, &slots) > end {
+        return Err(Error::Corrupt { path, offset: end, reason });
+    }
+    report.recovered =
+        (tail.end > end).then(|| RecoveredTail { offset: end, bytes_cut: tail.end - end, reason, quarantine: None });
+    let shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+    Ok(Joined { tip: Tip { header, file, log_lock: None, end, link }, shared, report })
+}

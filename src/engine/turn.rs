@@ -1,0 +1,159 @@
+//! The right to commit: nobody else, in this process or another, writes to the log, the slots or the page.
+//!
+//! Whoever gets it first finishes or undoes what the one before may have left who died with it: a move to another
+//! generation, a frame that was durable and not shown, a frame that was not durable.
+
+use std::time::Duration;
+
+use super::follow::Tip;
+use super::page::{State, Swap};
+use super::recover::proved_end;
+use super::{Engine, LOG, Writer};
+use crate::error::{Error, Result};
+use crate::format::slot::Slot;
+use crate::log::append;
+use crate::log::append::Appender;
+use crate::sync::MutexGuard;
+
+/// The right to commit, as long as this is held.
+pub(super) struct Turn<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) writer: MutexGuard<'a, Writer>,
+    /// Somebody died in the middle of a move to another generation. Nothing may be appended before a new one is made.
+    pub(super) in_doubt: bool,
+}
+
+impl Engine {
+    /// Waits for it, for at most the handle's lock timeout since `start`.
+    pub(super) fn take_turn(&self, start: Duration) -> Result<Turn<'_>> {
+        let lock = self.writing_lock()?;
+        let writer = self.writer.lock();
+        if writer.closed {
+            return Err(Error::Closed);
+        }
+        lock.take_commit(self.storage.as_ref(), &self.lock_file.page, start, self.lock_timeout)?;
+        // From here on it is let go by `drop`.
+        let in_doubt = false;
+        let mut turn = Turn { engine: self, writer, in_doubt };
+        turn.in_doubt = self.settle(&mut turn.writer)?;
+        Ok(turn)
+    }
+
+    /// The same for appending: mends what keeps from it, if that can be done by itself.
+    pub(super) fn take_turn_to_append(&self, start: Duration) -> Result<Turn<'_>> {
+        let turn = self.take_turn(start)?;
+        let turn = if turn.in_doubt && !self.lock_file.page.sync_failed() {
+            drop(turn);
+            self.compact()?;
+            self.take_turn(self.storage.clock())?
+        } else {
+            turn
+        };
+        if turn.in_doubt || turn.writer.poisoned || self.lock_file.page.sync_failed() {
+            return Err(Error::Poisoned { path: self.log_path.clone() });
+        }
+        self.heal()?;
+        Ok(turn)
+    }
+
+    /// Brings this handle to where the store is, and the store to where its last writer should have left it. Returns
+    /// whether that is in doubt.
+    fn settle(&self, writer: &mut Writer) -> Result<bool> {
+        if let Some(lock) = &self.lock {
+            lock.check_current()?;
+        }
+        let mut tip = self.tip.lock();
+        self.follow(&mut tip)?;
+        let page = &self.lock_file.page;
+        let (_, state) = page.state();
+        let is_current = self.directory.is_current(LOG, tip.file.as_ref())?;
+        if state.pending().is_some() {
+            if !is_current || tip.header.generation != state.generation {
+                // Its maker died between the rename and the end of the directory's sync, which may have failed.
+                return Ok(true);
+            }
+            // CRASH: before the rename; the next compaction removes the file.
+            self.publish_page(&State { swap: Swap::default(), ..state })?;
+        }
+        if !is_current {
+            return Err(Error::LockReplaced { path: self.log_path.clone() });
+        }
+        if page.intent_end() > tip.end && !page.sync_failed() {
+            self.undo_intent(&mut tip)?;
+        }
+        if writer.appender.file().identity() == tip.file.identity() {
+            writer.appender.move_to(tip.end, tip.link);
+        } else {
+            writer.appender = self.appender(&tip)?;
+        }
+        Ok(false)
+    }
+
+    /// What a writer left that died between its intent and its acknowledgement: what its slot proves durable is shown, the
+    /// rest never counts. It is zeroed, and not taken over: its sync may have failed.
+    fn undo_intent(&self, tip: &mut Tip) -> Result<()> {
+        let page = &self.lock_file.page;
+        let slots: Vec<Slot> = self.lock_file.slots().filter(|slot| slot.uuid == tip.header.uuid).collect();
+        let proved = proved_end(&tip.header, &slots);
+        if proved > tip.end {
+            // CRASH: between slot and publish.
+            self.read_on(tip, proved)?;
+            let (_, state) = page.state();
+            self.publish_page(&tip.state(state.swap))?;
+        }
+        let io = |error| Error::io("undo an interrupted write to", &self.log_path, error);
+        let end = page.intent_end().min(tip.file.file_len().map_err(io)?);
+        if end > tip.end {
+            append::write_zeros(tip.file.as_ref(), tip.end, end).map_err(io)?;
+            tip.file.sync().inspect_err(|_| page.set_sync_failed(true)).map_err(io)?;
+        }
+        page.set_intent_end(tip.end);
+        Ok(())
+    }
+
+    /// Shows a state of which this handle's index already has all.
+    pub(super) fn publish_page(&self, state: &State) -> Result<()> {
+        self.publish(|shared| {
+            shared.version = self.lock_file.page.publish(state);
+            Ok(())
+        })
+    }
+
+    pub(super) fn appender(&self, tip: &Tip) -> Result<Appender> {
+        let len = tip.file.file_len().map_err(|error| Error::io("stat", &self.log_path, error))?;
+        Ok(Appender::new(tip.file.clone(), &self.log_path, tip.header.seed(), tip.end, len.max(tip.end), tip.link))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.engine.lock {
+            lock.release_commit(self.engine.storage.as_ref(), &self.engine.lock_file.page);
+        }
+    }
+}
+
+impl Tip {
+    /// What the other processes are to see.
+    pub(super) fn state(&self, swap: Swap) -> State {
+        State {
+            generation: self.header.generation,
+            durable_end: self.end,
+            next_sequence: self.link.sequence + 1,
+            next_id: self.link.next_id,
+            next_revision: self.link.next_revision,
+            swap,
+        }
+    }
+
+    /// What the last sync of the log proved.
+    pub(super) fn slot(&self) -> Slot {
+        Slot {
+            uuid: self.header.uuid,
+            generation: self.header.generation,
+            watermark: self.end,
+            next_id: self.link.next_id,
+            next_revision: self.link.next_revision,
+        }
+    }
+}
