@@ -84,6 +84,7 @@ impl Default for CompactionPolicy {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Options {
     pub(crate) read_mode: ReadMode,
     pub(crate) create: bool,

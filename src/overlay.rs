@@ -4,8 +4,11 @@
 //! touched, so that dropping an overlay undoes everything. A call of several that is refused is undone by itself, back
 //! to a [`Savepoint`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::error::Result;
 use crate::index::Index;
@@ -16,16 +19,26 @@ use crate::token::{Column, Token};
 /// Order of a row: base rows by their number, new rows after all of them.
 pub(crate) type Row = u64;
 
+/// What becomes of a row.
+enum Change {
+    Put(Arc<Token>),
+    Deleted,
+}
+
+type Changes = HashMap<Row, Change, foldhash::fast::RandomState>;
+/// Rows by the number of a column and the hash of a key.
+type Keys = HashMap<(usize, u64), Rows, foldhash::fast::RandomState>;
+
 /// A base index and what is to happen to it.
 pub(crate) struct Overlay<'a> {
     index: &'a Index,
     source: &'a Source,
     /// No base row counts any more.
     cleared: bool,
-    /// Rows that were put or deleted (`None`) here.
-    changed: HashMap<Row, Option<Token>>,
+    /// What was put or deleted here.
+    changed: Changes,
     next_row: Row,
-    keys: HashMap<(usize, u64), BTreeSet<Row>>,
+    keys: Keys,
     hash: foldhash::quality::RandomState,
     /// What undoes the changes since the last savepoint, oldest first.
     undo: Vec<Undo>,
@@ -39,9 +52,43 @@ pub(crate) struct Savepoint {
 /// How a change is undone.
 enum Undo {
     /// The row read so; `None` if it was not changed here.
-    Changed(Row, Option<Option<Token>>),
+    Changed(Row, Option<Change>),
     /// Everything was there.
-    Cleared { cleared: bool, changed: HashMap<Row, Option<Token>>, keys: HashMap<(usize, u64), BTreeSet<Row>> },
+    Cleared { cleared: bool, changed: Changes, keys: Keys },
+}
+
+/// Rows with one key: most often a single one.
+enum Rows {
+    One(Row),
+    Many(BTreeSet<Row>),
+}
+
+impl Rows {
+    fn insert(&mut self, row: Row) {
+        match self {
+            Self::One(other) => *self = Self::Many([*other, row].into()),
+            Self::Many(rows) => drop(rows.insert(row)),
+        }
+    }
+
+    /// Returns whether none is left.
+    fn remove(&mut self, row: Row) -> bool {
+        match self {
+            Self::One(other) => *other == row,
+            Self::Many(rows) => {
+                rows.remove(&row);
+                rows.is_empty()
+            }
+        }
+    }
+
+    /// The oldest for which `f` holds.
+    fn find(&self, mut f: impl FnMut(Row) -> bool) -> Option<Row> {
+        match self {
+            Self::One(row) => Some(*row).filter(|row| f(*row)),
+            Self::Many(rows) => rows.iter().copied().find(|row| f(*row)),
+        }
+    }
 }
 
 impl<'a> Overlay<'a> {
@@ -50,9 +97,9 @@ impl<'a> Overlay<'a> {
             index,
             source,
             cleared: false,
-            changed: HashMap::new(),
+            changed: Changes::default(),
             next_row: index.rows_end().into(),
-            keys: HashMap::new(),
+            keys: Keys::default(),
             hash: foldhash::quality::RandomState::default(),
             undo: Vec::new(),
         }
@@ -71,8 +118,8 @@ impl<'a> Overlay<'a> {
                 Undo::Changed(row, before) => {
                     self.forget_keys(row);
                     match before {
-                        Some(Some(token)) => self.set(row, token),
-                        Some(None) => drop(self.changed.insert(row, None)),
+                        Some(Change::Put(token)) => self.set(row, token),
+                        Some(Change::Deleted) => drop(self.changed.insert(row, Change::Deleted)),
                         None => drop(self.changed.remove(&row)),
                     }
                 }
@@ -91,7 +138,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// The oldest row that a selector means, and its content.
-    pub(crate) fn select(&self, selector: Selector<'_>) -> Result<Option<(Row, Token)>> {
+    pub(crate) fn select(&self, selector: Selector<'_>) -> Result<Option<(Row, Arc<Token>)>> {
         let row = match selector {
             Selector::Nothing => None,
             Selector::Column(column, key) => self.oldest(column, key)?,
@@ -129,13 +176,14 @@ impl<'a> Overlay<'a> {
     pub(crate) fn is_empty(&self) -> bool {
         let base = if self.cleared { 0 } else { self.index.len() };
         let base_changed = |row: &Row| *row < self.index.rows_end().into() && !self.cleared;
-        let added = self.changed.iter().filter(|(row, token)| token.is_some() && !base_changed(row)).count() as u64;
-        let removed = self.changed.iter().filter(|(row, token)| token.is_none() && base_changed(row)).count() as u64;
+        let is_put = |change: &Change| matches!(change, Change::Put(_));
+        let added = self.changed.iter().filter(|(row, change)| is_put(change) && !base_changed(row)).count() as u64;
+        let removed = self.changed.iter().filter(|(row, change)| !is_put(change) && base_changed(row)).count() as u64;
         base + added == removed
     }
 
     /// The row reads so from now on; a new one if `row` is `None`. Returns which row it is.
-    pub(crate) fn put(&mut self, row: Option<Row>, token: Token) -> Row {
+    pub(crate) fn put(&mut self, row: Option<Row>, token: Arc<Token>) -> Row {
         let row = row.unwrap_or_else(|| {
             self.next_row += 1;
             self.next_row - 1
@@ -146,20 +194,20 @@ impl<'a> Overlay<'a> {
         row
     }
 
-    fn set(&mut self, row: Row, token: Token) {
+    fn set(&mut self, row: Row, token: Arc<Token>) {
         for column in Column::KEYS {
             if let Some(key) = token.column(column) {
                 let key = (column as usize, self.hash.hash_one(key));
-                self.keys.entry(key).or_default().insert(row);
+                self.keys.entry(key).and_modify(|rows| rows.insert(row)).or_insert(Rows::One(row));
             }
         }
-        self.changed.insert(row, Some(token));
+        self.changed.insert(row, Change::Put(token));
     }
 
     /// The row is gone from now on.
     pub(crate) fn delete(&mut self, row: Row) {
         self.forget_keys(row);
-        self.undo.push(Undo::Changed(row, self.changed.insert(row, None)));
+        self.undo.push(Undo::Changed(row, self.changed.insert(row, Change::Deleted)));
     }
 
     /// All rows are gone from now on.
@@ -169,12 +217,12 @@ impl<'a> Overlay<'a> {
     }
 
     fn forget_keys(&mut self, row: Row) {
-        let Some(Some(token)) = self.changed.get(&row) else { return };
+        let Some(Change::Put(token)) = self.changed.get(&row) else { return };
         for column in Column::KEYS {
             if let Some(key) = token.column(column) {
                 let key = (column as usize, self.hash.hash_one(key));
-                if let Some(rows) = self.keys.get_mut(&key) {
-                    rows.remove(&row);
+                if self.keys.get_mut(&key).is_some_and(|rows| rows.remove(row)) {
+                    self.keys.remove(&key);
                 }
             }
         }
@@ -182,12 +230,13 @@ impl<'a> Overlay<'a> {
 
     fn oldest(&self, column: Column, key: &str) -> Result<Option<Row>> {
         let base = if self.cleared { None } else { self.oldest_in_base(column, key)? };
-        let rows = self.keys.get(&(column as usize, self.hash.hash_one(key))).into_iter().flatten().copied();
-        let has_key = |row: &Row| {
-            let token = self.changed.get(row).and_then(Option::as_ref);
-            token.and_then(|token| token.column(column)) == Some(key)
-        };
-        Ok(base.into_iter().chain(rows.filter(has_key).take(1)).min())
+        if self.keys.is_empty() {
+            return Ok(base);
+        }
+        let has_key =
+            |row: Row| matches!(self.changed.get(&row), Some(Change::Put(token)) if token.column(column) == Some(key));
+        let changed = self.keys.get(&(column as usize, self.hash.hash_one(key))).and_then(|rows| rows.find(has_key));
+        Ok(base.into_iter().chain(changed).min())
     }
 
     fn oldest_in_base(&self, column: Column, key: &str) -> Result<Option<Row>> {
@@ -195,11 +244,11 @@ impl<'a> Overlay<'a> {
         Ok(rows.find(|row| !self.changed.contains_key(row)))
     }
 
-    fn read(&self, row: Row) -> Result<Token> {
-        if let Some(Some(token)) = self.changed.get(&row) {
+    fn read(&self, row: Row) -> Result<Arc<Token>> {
+        if let Some(Change::Put(token)) = self.changed.get(&row) {
             return Ok(token.clone());
         }
         let row = u32::try_from(row).expect("a row that is not changed here is a base row");
-        self.source.token(self.index.location(row))
+        self.source.token(self.index.location(row)).map(Arc::new)
     }
 }

@@ -22,6 +22,8 @@ const BASE_BODY_LEN: u64 = 1 << 20;
 const BASE_CAPACITY: usize = 3 << 20;
 /// Bytes after which a long copy is synced, so that the last sync does not take all the time.
 const SYNC_EVERY: u64 = 8 << 20;
+/// The same while others save to the same device, whose syncs wait for ours.
+const SYNC_EVERY_BESIDE_SAVES: u64 = 256 << 10;
 
 /// Counters that outlive a generation.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,7 @@ pub(crate) struct NewLog<'a> {
     appender: Appender,
     frame: Option<FrameBuilder>,
     unsynced: u64,
+    sync_every: u64,
     counters: Counters,
     time_ms: u64,
 }
@@ -66,16 +69,31 @@ impl<'a> NewLog<'a> {
         let (copy, crc) = header.encode();
         let both = [copy.as_slice(), &copy].concat();
         let appender = Appender::fresh(file, &path, header.seed(), FRAMES_AT, Link::first(crc));
-        let log = Self { directory, is_named: false, appender, frame: None, unsynced: 0, counters, time_ms };
+        let log = Self {
+            directory,
+            is_named: false,
+            appender,
+            frame: None,
+            unsynced: 0,
+            sync_every: SYNC_EVERY,
+            counters,
+            time_ms,
+        };
         log.file().write_at(&both, 0).map_err(|error| Error::io("write", &path, error))?;
         Ok(log)
+    }
+
+    /// Others save meanwhile, and wait for the same device: no single write or sync is long.
+    pub(crate) fn beside_saves(mut self) -> Self {
+        self.sync_every = SYNC_EVERY_BESIDE_SAVES;
+        self
     }
 
     /// Carries a row over.
     pub(crate) fn push(&mut self, row: &TokenView<'_>) -> Result<()> {
         let frame = self.frame.get_or_insert_with(|| self.appender.frame(BASE_CAPACITY));
         frame.push(&Operation::Put(row.clone())).map_err(refused)?;
-        if frame.len() >= BASE_BODY_LEN {
+        if frame.len() >= BASE_BODY_LEN.min(self.sync_every) {
             self.flush()?;
         }
         Ok(())
@@ -109,7 +127,7 @@ impl<'a> NewLog<'a> {
 
     fn sync_now_and_then(&mut self, len: u64) -> Result<()> {
         self.unsynced += len;
-        if self.unsynced >= SYNC_EVERY {
+        if self.unsynced >= self.sync_every {
             self.sync_file()?;
             self.unsynced = 0;
         }

@@ -78,21 +78,11 @@ impl Engine {
         let mut turn = self.take_turn(self.storage.clock())?;
         carrying.round()?;
         let Carrying { built, copied: (end, _), carried, .. } = carrying;
-        let built = if carried { self.seal_again(built)? } else { built };
+        let built = if carried { built.seal_again()? } else { built };
         let report = self.install(&mut turn, built, Some(end), end)?;
         drop(turn);
         trace::compacted(&self.log_path, &report);
         Ok(report)
-    }
-
-    /// The file grew since its seal.
-    fn seal_again<'a>(&self, mut built: Built<'a>) -> Result<Built<'a>> {
-        built.log.sync()?;
-        built.log.seal(built.index.len())?;
-        if let Some(longer) = built.source.publish(built.log.end())? {
-            built.source = longer;
-        }
-        Ok(built)
     }
 
     /// Lets go of the file of the generation before, if rows are still read there, by reading the present one through.
@@ -133,6 +123,16 @@ impl Engine {
             shared.dead_since_ms = shared.dead_since_ms.or(dead_since_ms);
             Ok(())
         })
+    }
+}
+
+impl Built<'_> {
+    /// The file grew since its seal.
+    fn seal_again(mut self) -> Result<Self> {
+        self.log.sync()?;
+        self.log.seal(self.index.len())?;
+        self.source = self.source.publish(self.log.end())?.unwrap_or(self.source);
+        Ok(self)
     }
 }
 

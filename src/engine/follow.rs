@@ -11,6 +11,7 @@ use super::recover::{FoundHeader, read_header};
 use super::replay::{Replayed, replay_durable};
 use super::{Engine, LOG, Mode, Shared};
 use crate::error::{DecodeError, Error, Result};
+use crate::format::COUNTER_MAX;
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, Link};
 use crate::format::header::FileHeader;
 use crate::format::operation::SEALED_LEN;
@@ -26,6 +27,14 @@ pub(super) struct Tip {
     pub(super) log_lock: Option<LogLock>,
     pub(super) end: u64,
     pub(super) link: Link,
+}
+
+impl Tip {
+    /// Whoever recovered the store may know of ids that were given and whose frames are gone, and had no room to say so in
+    /// the log.
+    pub(super) fn reserve_ids(&mut self, state: &State) {
+        self.link.next_id = self.link.next_id.max(state.next_id.min(COUNTER_MAX));
+    }
 }
 
 impl Engine {
@@ -56,6 +65,7 @@ impl Engine {
     fn follow_to(&self, tip: &mut Tip, version: u64, state: &State) -> Result<bool> {
         if state.generation == tip.header.generation && state.durable_end >= tip.end {
             self.read_on(tip, state.durable_end)?;
+            tip.reserve_ids(state);
             self.set_version(version)?;
             return Ok(true);
         }
@@ -73,7 +83,10 @@ impl Engine {
             generation if state.pending() == Some(generation) && old_end > 0 => new_end,
             _ => return Ok(false),
         };
-        let Some(log_lock) = self.join_log(file.as_ref())? else { return Ok(false) };
+        let log_lock = if self.mode == Mode::ReadOnly { None } else { LogLock::join(self.directory.as_ref(), LOG)? };
+        if self.mode != Mode::ReadOnly && !log_lock.as_ref().is_some_and(|lock| lock.is_of(file.as_ref())) {
+            return Ok(false);
+        }
         if self.can_go_on(tip, &header, &state.swap)? {
             self.read_on(tip, old_end)?;
             let link = sealed_link(file.as_ref(), &header, new_end)?.ok_or_else(|| self.unlike_page(new_end))?;
@@ -96,6 +109,7 @@ impl Engine {
                 Ok(())
             })?;
         }
+        tip.reserve_ids(state);
         self.wake_housekeeper();
         Ok(true)
     }
@@ -146,17 +160,7 @@ impl Engine {
         })
     }
 
-    /// Joins those who may write to this log; `Some(None)` for a handle that only reads, `None` if the name stands for
-    /// another file by now.
-    pub(super) fn join_log(&self, file: &dyn File) -> Result<Option<Option<LogLock>>> {
-        if self.mode == Mode::ReadOnly {
-            return Ok(Some(None));
-        }
-        let lock = LogLock::join(self.directory.as_ref(), LOG)?;
-        Ok(lock.filter(|lock| lock.is_of(file)).map(Some))
-    }
-
-    pub(super) fn source(&self, file: &Arc<dyn File>, header: &FileHeader, end: u64) -> Result<Source> {
+    fn source(&self, file: &Arc<dyn File>, header: &FileHeader, end: u64) -> Result<Source> {
         let source = Source::new(file.clone(), &self.log_path, header.seed(), self.read_mode, end)?;
         Ok(source.of_generation(header.generation))
     }

@@ -2,6 +2,8 @@
 //!
 //! What fits into a frame is committed as one. What does not becomes a new generation, which is complete or is not there.
 
+use std::sync::Arc;
+
 use super::Engine;
 use super::build::Counters;
 use super::plan::{Plan, Planned};
@@ -63,7 +65,7 @@ impl Engine {
         }
         let counters = Counters { next_id: plan.next_id, next_revision: plan.next_revision };
         let puts = plan.operations.iter().filter_map(|planned| match planned {
-            Planned::Put(token) => Some(token),
+            Planned::Put(token) => Some(token.as_ref()),
             Planned::Delete(_) | Planned::Clear => None,
         });
         // Of several for one row the last one stays.
@@ -101,8 +103,8 @@ impl Import {
         let free_id = if id.is_none() { self.plan.free_id(overlay)? } else { self.plan.next_id };
         let number = free_id.to_string();
         let stamp = Stamp { now_ms: self.plan.now_ms, revision: self.plan.next_revision };
-        let before = place.as_ref().map(|(_, before)| before);
-        let row = matching::replace(token, id.unwrap_or(&number), before.map(Token::view).as_ref(), stamp)?;
+        let before = place.as_ref().map(|(_, before)| before.as_ref());
+        let row = Arc::new(matching::replace(token, id.unwrap_or(&number), before.map(Token::view).as_ref(), stamp)?);
         record::check_limits(&row.view()).map_err(refused)?;
         overlay.check_keys(before, &row)?;
         self.plan.next_revision += 1;

@@ -27,7 +27,7 @@ use crate::trace;
 /// Opens a store beside those who have it open; `lock` is present, and stands in the door.
 pub(super) fn join(
     options: &Options,
-    storage: Arc<dyn Storage>,
+    storage: &Arc<dyn Storage>,
     directory: &Arc<dyn Directory>,
     lock: StoreLock,
 ) -> Result<Arc<Engine>> {
@@ -40,7 +40,7 @@ pub(super) fn join(
     let appender =
         Appender::new(tip.file.clone(), &directory.path().join(LOG), tip.header.seed(), tip.end, tip.end, tip.link);
     let parts = Parts { lock: Some(lock), lock_file, tip, shared, appender, report, mode: Mode::Shared };
-    let engine = Engine::assemble(options, &storage, directory, parts);
+    let engine = Engine::assemble(options, storage, directory, parts);
     if in_doubt {
         // The name of this file may not be durable, and there is no other.
         engine.compact()?;
@@ -52,7 +52,7 @@ pub(super) fn join(
 /// Opens a store for reading alone, beside others or not.
 pub(super) fn open_to_read(
     options: &Options,
-    storage: Arc<dyn Storage>,
+    storage: &Arc<dyn Storage>,
     directory: &Arc<dyn Directory>,
 ) -> Result<Arc<Engine>> {
     let lock = StoreLock::take_door_to_read(storage.as_ref(), directory, options.lock_timeout)?;
@@ -81,7 +81,7 @@ pub(super) fn open_to_read(
     let appender =
         Appender::new(tip.file.clone(), &directory.path().join(LOG), tip.header.seed(), tip.end, tip.end, tip.link);
     let parts = Parts { lock, lock_file, tip, shared, appender, report, mode: Mode::ReadOnly };
-    let engine = Engine::assemble(options, &storage, directory, parts);
+    let engine = Engine::assemble(options, storage, directory, parts);
     trace::opened(&engine.log_path, &engine.report);
     engine.start(options)
 }
@@ -166,7 +166,8 @@ impl Joining<'_> {
         })?;
         let Replayed { index, source, link, dead_since_ms } = replayed;
         let shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
-        let tip = Tip { header, file, log_lock, end: state.durable_end, link };
+        let mut tip = Tip { header, file, log_lock, end: state.durable_end, link };
+        tip.reserve_ids(state);
         Ok(Some(Joined { tip, shared, report }))
     }
 }

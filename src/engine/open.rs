@@ -60,7 +60,7 @@ pub(super) fn open_log(
     }
     refuse_foreign(directory.as_ref())?;
     if options.read_only {
-        return join::open_to_read(options, storage, &directory).map(|engine| (engine, None));
+        return join::open_to_read(options, &storage, &directory).map(|engine| (engine, None));
     }
     let is_exclusive = options.exclusive || network_kind.is_some() || accept == Accept::AnyLog;
     let orphan = lock_orphan(directory.as_ref())?;
@@ -76,7 +76,7 @@ pub(super) fn open_log(
         return Err(locked());
     }
     drop(orphan);
-    join::join(options, storage, &directory, lock).map(|engine| (engine, None))
+    join::join(options, &storage, &directory, lock).map(|engine| (engine, None))
 }
 
 /// An opener that nobody else is beside, and what it was asked for.

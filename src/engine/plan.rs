@@ -2,6 +2,8 @@
 //!
 //! A call that is refused leaves nothing in the plan, and the others know nothing of it.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, Link};
 use crate::format::operation::Operation;
@@ -53,14 +55,14 @@ impl OwnedRequest {
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// The row as stored.
-    Saved(Token),
+    Saved(Arc<Token>),
     /// Whether there was something to delete.
     Deleted(bool),
 }
 
 /// An operation to be written.
 pub(super) enum Planned {
-    Put(Token),
+    Put(Arc<Token>),
     Delete(String),
     Clear,
 }
@@ -161,9 +163,9 @@ impl Plan {
         let new_id = if names_it { self.free_id(overlay)? } else { self.next_id };
         let stamp = Stamp { now_ms: self.now_ms, revision: self.next_revision };
         let before = row.as_ref().map(|(_, before)| before.view());
-        let merged = matching::merge(token, before.as_ref(), new_id, stamp)?;
+        let merged = Arc::new(matching::merge(token, before.as_ref(), new_id, stamp)?);
         record::check_limits(&merged.view()).map_err(refused)?;
-        overlay.check_keys(row.as_ref().map(|(_, before)| before), &merged)?;
+        overlay.check_keys(row.as_ref().map(|(_, before)| before.as_ref()), &merged)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
         if names_it {

@@ -116,7 +116,7 @@ impl Engine {
             created_ms: now_ms,
             ..original.header.clone()
         };
-        let mut log = NewLog::start(self.directory.as_ref(), &header, rewrite.counters, now_ms)?;
+        let mut log = NewLog::start(self.directory.as_ref(), &header, rewrite.counters, now_ms)?.beside_saves();
         let to_write: u64 = origins.iter().map(Origin::len).sum();
         let mut meter = progress.start(original.end + to_write);
         self.check_through(&original, &mut meter)?;

@@ -69,8 +69,9 @@ impl Appender {
 
     /// Goes on behind what others have appended to the same file meanwhile.
     pub(crate) fn move_to(&mut self, end: u64, link: Link) {
+        self.link = link;
         if end != self.end {
-            (self.end, self.link, self.watermark) = (end, link, end);
+            (self.end, self.watermark) = (end, end);
             // They may have extended it too, and synced that before they let go.
             self.capacity = self.capacity.max(end);
             self.grown_by_others = true;

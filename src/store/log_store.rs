@@ -147,6 +147,7 @@ impl LogStore {
     /// All rows as they are now, oldest first, read one by one. Later changes do not show.
     ///
     /// Each item brings its own error; on a closed handle the only item is `Closed`.
+    #[must_use]
     pub fn iter(&self) -> Tokens {
         Tokens { rows: self.engine.rows() }
     }
@@ -260,7 +261,7 @@ fn one(engine: &Engine, request: Request<'_>) -> Result<Token> {
 
 fn saved(outcome: Outcome) -> Token {
     match outcome {
-        Outcome::Saved(token) => token,
+        Outcome::Saved(token) => Arc::unwrap_or_clone(token),
         Outcome::Deleted(_) => unreachable!("a save is answered by a row"),
     }
 }
