@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::file::DiskFile;
+use super::file::{DiskFile, LockFile};
+use super::fork::Registered;
 use super::{Access, Directory, File, Identity, Storage};
 use crate::error::{Error, Result};
 
@@ -117,7 +118,7 @@ impl DiskDirectory {
         move |errno| Error::io(operation, &path, errno.into())
     }
 
-    fn open_with(&self, name: &str, access: OFlags) -> Result<Option<Arc<dyn File>>> {
+    fn open_with(&self, name: &str, access: OFlags) -> Result<Option<DiskFile>> {
         // NONBLOCK: a FIFO in place of our file must not make us wait; regular files do not care.
         let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
@@ -129,7 +130,7 @@ impl DiskDirectory {
         }
     }
 
-    fn check(&self, name: &str, fd: OwnedFd) -> Result<Arc<dyn File>> {
+    fn check(&self, name: &str, fd: OwnedFd) -> Result<DiskFile> {
         let file = fs::File::from(fd);
         let path = self.path.join(name);
         let metadata = file.metadata().map_err(|error| Error::io("stat", &path, error))?;
@@ -146,7 +147,7 @@ impl DiskDirectory {
             return Err(insecure(path, "it has a second name (hard link); remove that"));
         }
         let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
-        Ok(Arc::new(DiskFile::new(file, identity)))
+        Ok(DiskFile::new(file, identity))
     }
 }
 
@@ -156,18 +157,20 @@ impl Directory for DiskDirectory {
     }
 
     fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
-        self.open_with(name, OFlags::RDWR)
+        Ok(self.open_with(name, OFlags::RDWR)?.map(shared))
     }
 
     fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>> {
-        self.open_with(name, OFlags::RDONLY)
+        Ok(self.open_with(name, OFlags::RDONLY)?.map(shared))
     }
 
     fn open_to_lock(&self, name: &str, access: Access) -> Result<Option<Arc<dyn File>>> {
-        match access {
-            Access::Read => self.open_to_read(name),
-            Access::Write => self.open(name),
-        }
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+        };
+        let registered = Registered::open(&self.path, || self.open_with(name, flags))?;
+        Ok(registered.map(|file| shared(LockFile(file))))
     }
 
     fn create_to_lock(&self, name: &str) -> Result<Arc<dyn File>> {
@@ -184,7 +187,7 @@ impl Directory for DiskDirectory {
         let fd = rustix::fs::openat(&self.fd, name, flags, mode).map_err(self.error("create", name))?;
         // A umask can only have taken bits away, also from us.
         rustix::fs::fchmod(&fd, mode).map_err(self.error("chmod", name))?;
-        self.check(name, fd)
+        self.check(name, fd).map(shared)
     }
 
     fn is_current(&self, name: &str, file: &dyn File) -> Result<bool> {
@@ -271,6 +274,10 @@ fn inode_at(directory: &OwnedFd, name: &str) -> rustix::io::Result<Identity> {
 fn inode_at(directory: &OwnedFd, name: &str) -> rustix::io::Result<Identity> {
     let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(Identity { device: found.st_dev as u64, inode: found.st_ino as u64 })
+}
+
+fn shared(file: impl File + 'static) -> Arc<dyn File> {
+    Arc::new(file)
 }
 
 fn insecure(path: impl Into<PathBuf>, reason: &'static str) -> Error {

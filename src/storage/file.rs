@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::fork::Registered;
 use super::page::MappedPage;
 use super::{Access, File, Identity, Lock, Map, Page, lock};
 
@@ -18,6 +20,10 @@ pub(super) struct DiskFile {
 impl DiskFile {
     pub(super) fn new(file: fs::File, identity: Identity) -> Self {
         Self { file, identity }
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 }
 
@@ -66,5 +72,47 @@ impl File for DiskFile {
 
     fn identity(&self) -> Identity {
         self.identity
+    }
+}
+
+/// A file that takes locks, and is never mapped: a map keeps its opening, and so the locks, alive in a child.
+#[derive(Debug)]
+pub(super) struct LockFile(pub(super) Registered);
+
+impl File for LockFile {
+    fn file_len(&self) -> io::Result<u64> {
+        self.0.get()?.file_len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.get()?.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.get()?.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.get()?.sync()
+    }
+
+    fn map(&self, _: u64) -> io::Result<Option<Map>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn try_lock(&self, byte: u64, lock: Lock) -> io::Result<bool> {
+        self.0.get()?.try_lock(byte, lock)
+    }
+
+    fn is_locked(&self, byte: u64) -> io::Result<bool> {
+        self.0.get()?.is_locked(byte)
+    }
+
+    fn page(&self, _: usize, _: Access) -> io::Result<Arc<dyn Page>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn identity(&self) -> Identity {
+        self.0.identity()
     }
 }

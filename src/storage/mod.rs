@@ -15,6 +15,7 @@
 pub(crate) mod altered;
 pub mod disk;
 mod file;
+pub mod fork;
 mod lock;
 mod map;
 mod page;
@@ -87,8 +88,8 @@ pub trait Directory: Debug + Send + Sync {
     /// The same.
     fn open_to_read(&self, name: &str) -> Result<Option<Arc<dyn File>>>;
 
-    /// An opening for taking locks and nothing else: a child that is forked off lets go of it at once, so that our locks
-    /// end with us.
+    /// An opening for taking locks, which is never mapped: a child that is forked off lets go of it at once, so that our
+    /// locks end with us ([`fork`]). There all of its methods fail.
     ///
     /// # Errors
     /// The same.
