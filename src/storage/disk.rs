@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::file::{DiskFile, LockFile};
 use super::fork::Registered;
-use super::{Access, Directory, File, Identity, Storage};
+use super::{Access, Directory, File, Identity, Storage, network};
 use crate::error::{Error, Result};
 
 const FILE_MODE: u32 = 0o600;
@@ -178,7 +178,7 @@ impl Directory for DiskDirectory {
     }
 
     fn network_kind(&self) -> Result<Option<&'static str>> {
-        Ok(None)
+        network::kind(&self.fd).map_err(|error| Error::io("stat the file system of", &self.path, error))
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {

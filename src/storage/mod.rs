@@ -18,6 +18,7 @@ mod file;
 pub mod fork;
 mod lock;
 mod map;
+mod network;
 mod page;
 
 use std::fmt::Debug;
