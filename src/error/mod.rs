@@ -51,6 +51,14 @@ pub enum Error {
         /// The file whose lock was refused.
         path: PathBuf,
     },
+    /// Somebody else held the store's write lock, or another of its locks, for longer than the lock timeout. Worth trying
+    /// again.
+    Busy {
+        /// The file with the lock.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// Somebody removed or replaced a file of the store while it was open; opening or writing would make two owners.
     LockReplaced {
         /// The file that is not the one that was opened.
@@ -131,29 +139,21 @@ pub enum Error {
         /// What is wrong with it, and how to mend it.
         reason: &'static str,
     },
-    /// Somebody else held the right to write, or another lock of the store, for longer than the handle's lock timeout.
-    /// Nothing was changed; it is worth trying again.
-    Busy {
-        /// The file whose lock was refused.
-        path: PathBuf,
-        /// For how long it was waited for.
-        waited: Duration,
-    },
-    /// The handle was opened for reading alone.
-    ReadOnly {
-        /// The store.
-        path: PathBuf,
-    },
-    /// This handle belongs to a process of which this one is a fork. Open the store anew after a fork.
-    Forked,
-    /// The store lies on a network or user-space file system, where locks or shared memory may not work. An option allows
-    /// it for a single process.
+    /// The store lies on a network, cluster or user-space file system, where locks may not hold between machines and maps
+    /// may not be shared. A single process may use it there all the same, if it is opened with [`Options::network`](crate::Options::network).
     NetworkFileSystem {
-        /// The directory.
+        /// The store's directory.
         path: PathBuf,
-        /// Which kind of file system it is on.
+        /// The file system: `"NFS"`, `"FUSE"` and the like.
         kind: &'static str,
     },
+    /// The handle was opened for reading only.
+    ReadOnly {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The handle was opened by a process that this one was forked from. Open the store anew after a fork.
+    Forked,
     /// The handle was closed.
     Closed,
 }
@@ -167,6 +167,7 @@ pub enum ErrorKind {
     Corrupt,
     Copied,
     Locked,
+    Busy,
     LockReplaced,
     OutcomeUnknown,
     Poisoned,
@@ -180,10 +181,9 @@ pub enum ErrorKind {
     NotAStore,
     Unsupported,
     Insecure,
-    Busy,
+    NetworkFileSystem,
     ReadOnly,
     Forked,
-    NetworkFileSystem,
     Closed,
 }
 
@@ -196,6 +196,7 @@ impl Error {
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Copied { .. } => ErrorKind::Copied,
             Self::Locked { .. } => ErrorKind::Locked,
+            Self::Busy { .. } => ErrorKind::Busy,
             Self::LockReplaced { .. } => ErrorKind::LockReplaced,
             Self::OutcomeUnknown { .. } => ErrorKind::OutcomeUnknown,
             Self::Poisoned { .. } => ErrorKind::Poisoned,
@@ -209,10 +210,9 @@ impl Error {
             Self::NotAStore { .. } => ErrorKind::NotAStore,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Insecure { .. } => ErrorKind::Insecure,
-            Self::Busy { .. } => ErrorKind::Busy,
+            Self::NetworkFileSystem { .. } => ErrorKind::NetworkFileSystem,
             Self::ReadOnly { .. } => ErrorKind::ReadOnly,
             Self::Forked => ErrorKind::Forked,
-            Self::NetworkFileSystem { .. } => ErrorKind::NetworkFileSystem,
             Self::Closed => ErrorKind::Closed,
         }
     }
@@ -238,6 +238,9 @@ impl fmt::Display for Error {
             }
             Self::Copied { path, reason } => write!(f, "{} was put back, removed or copied: {reason}", path.display()),
             Self::Locked { path } => write!(f, "{} is locked by another handle", path.display()),
+            Self::Busy { path, waited } => {
+                write!(f, "{} was locked by somebody else for {waited:?}; try again", path.display())
+            }
             Self::LockReplaced { path } => write!(f, "{} was removed or replaced while in use", path.display()),
             Self::OutcomeUnknown { path, source } => {
                 write!(f, "the outcome of this write to {} is unknown: {source}", path.display())
@@ -261,14 +264,11 @@ impl fmt::Display for Error {
             Self::NotAStore { path, reason } => write!(f, "{} is no token store: {reason}", path.display()),
             Self::Unsupported { path, reason } => write!(f, "{} needs a newer version: {reason}", path.display()),
             Self::Insecure { path, reason } => write!(f, "{} is not safe: {reason}", path.display()),
-            Self::Busy { path, waited } => {
-                write!(f, "somebody else held a lock of {} for {} ms", path.display(), waited.as_millis())
-            }
-            Self::ReadOnly { path } => write!(f, "{} was opened for reading alone", path.display()),
-            Self::Forked => f.write_str("the store was opened by a process of which this one is a fork; open it anew"),
             Self::NetworkFileSystem { path, kind } => {
-                write!(f, "{} lies on {kind}, where locks or shared memory may not work", path.display())
+                write!(f, "{} lies on {kind}, where locks and shared maps may not work", path.display())
             }
+            Self::ReadOnly { path } => write!(f, "{} was opened for reading only", path.display()),
+            Self::Forked => f.write_str("this handle is a parent process's; open the store anew after a fork"),
             Self::Closed => f.write_str("the store handle is closed"),
         }
     }

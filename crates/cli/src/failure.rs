@@ -47,7 +47,11 @@ pub(crate) enum Kind {
     Insecure,
     Unsupported,
     Locked,
+    Busy,
     LockReplaced,
+    NetworkFileSystem,
+    ReadOnly,
+    Forked,
     Io,
     NoSpace,
     Poisoned,
@@ -77,7 +81,11 @@ impl Kind {
             Self::Insecure => "insecure",
             Self::Unsupported => "unsupported",
             Self::Locked => "locked",
+            Self::Busy => "busy",
             Self::LockReplaced => "lock_replaced",
+            Self::NetworkFileSystem => "network_file_system",
+            Self::ReadOnly => "read_only",
+            Self::Forked => "forked",
             Self::Io | Self::ClosedPipe => "io",
             Self::NoSpace => "no_space",
             Self::Poisoned => "poisoned",
@@ -103,7 +111,11 @@ impl Kind {
             | Self::Insecure
             | Self::Unsupported
             | Self::Locked
+            | Self::Busy
             | Self::LockReplaced
+            | Self::NetworkFileSystem
+            | Self::ReadOnly
+            | Self::Forked
             | Self::Io
             | Self::NoSpace
             | Self::Poisoned
@@ -162,7 +174,10 @@ impl From<Error> for Failure {
             Error::Io { path, .. }
             | Error::Copied { path, .. }
             | Error::Locked { path }
+            | Error::Busy { path, .. }
             | Error::LockReplaced { path }
+            | Error::NetworkFileSystem { path, .. }
+            | Error::ReadOnly { path }
             | Error::OutcomeUnknown { path, .. }
             | Error::Poisoned { path }
             | Error::NoSpace { path, .. }
@@ -193,7 +208,11 @@ fn kind_of(error: &Error) -> Kind {
         ErrorKind::Unsupported if is_encrypted(error) => Kind::Key,
         ErrorKind::Unsupported => Kind::Unsupported,
         ErrorKind::Locked => Kind::Locked,
+        ErrorKind::Busy => Kind::Busy,
         ErrorKind::LockReplaced => Kind::LockReplaced,
+        ErrorKind::NetworkFileSystem => Kind::NetworkFileSystem,
+        ErrorKind::ReadOnly => Kind::ReadOnly,
+        ErrorKind::Forked => Kind::Forked,
         ErrorKind::NoSpace => Kind::NoSpace,
         ErrorKind::Poisoned => Kind::Poisoned,
         ErrorKind::OutcomeUnknown => Kind::OutcomeUnknown,
