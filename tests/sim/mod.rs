@@ -4,68 +4,48 @@
 //! inside the range of a write that was not synced, and there any 512-byte sector may be old, new, zero, garbage or
 //! shorn, in any combination, the file's length and the directory's entries independent of data. A failed sync leaves
 //! pages that read as written and are not durable. Locks die with their opening.
+//!
+//! [`Sim::process`] makes several processes on the machine, [`interleave`] runs two of them in every order.
 
 #![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 mod disk;
+mod file;
+mod gate;
 mod image;
+mod page;
+mod plan;
+mod process;
 
+pub(crate) use gate::{Outcome, Schedule, interleave};
 pub(crate) use image::Damage;
+pub(crate) use plan::{Call, Fault, Plan};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokcask::storage::{Directory, Storage};
 use tokcask::{Error, Result};
 
-/// What happens to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It fails with this error number and does nothing (a sync: its data is lost but reads as written).
-    Errno(i32),
-    /// A write writes half of its bytes and fails with this error number.
-    Short(i32),
-    /// The machine is gone: this call and all later ones fail, and nothing changes any more.
-    Crash,
-}
+use gate::Play;
+use plan::Ledger;
 
-/// Which calls a fault hits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    /// The number of the call, from 0; with `only`, the first from there on.
-    pub call: u64,
-    /// Only a call that does this.
-    pub only: Option<Call>,
-    /// What happens to it.
-    pub fault: Fault,
-    /// And to every later call of the same kind.
-    pub sticky: bool,
-}
-
-/// What a call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Call {
-    Open,
-    Create,
-    Read,
-    Write,
-    Sync,
-    Rename,
-    Remove,
-    SyncDirectory,
-    SyncParent,
-    Page,
-}
-
-/// A simulated machine.
+/// A simulated machine, or a process on it: calls, traces, plans and pauses are then the process's.
 #[derive(Clone)]
 pub(crate) struct Sim {
-    world: Arc<Mutex<World>>,
+    shared: Arc<Shared>,
+    process: Option<usize>,
+}
+
+struct Shared {
+    world: Mutex<World>,
+    /// Told when another process may run.
+    turn: Condvar,
 }
 
 #[derive(Clone, Default)]
@@ -79,13 +59,9 @@ struct World {
     /// Moves on only while somebody waits.
     clock: Duration,
     random: u64,
-    calls: u64,
-    trace: Vec<Call>,
-    plan: Option<Plan>,
-    tripped: Option<Call>,
-    crashed: bool,
-    /// Calls neither count nor fail.
-    paused: bool,
+    machine: Ledger,
+    processes: Vec<Ledger>,
+    play: Option<Play>,
     /// Bytes that all files together may have.
     quota: Option<u64>,
 }
@@ -116,6 +92,7 @@ struct Held {
     inode: u64,
     byte: u64,
     opening: u64,
+    process: Option<usize>,
     exclusive: bool,
 }
 
@@ -130,46 +107,41 @@ impl Sim {
     }
 
     fn of(world: World) -> Self {
-        Self { world: Arc::new(Mutex::new(world)) }
+        Self { shared: Arc::new(Shared { world: Mutex::new(world), turn: Condvar::new() }), process: None }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap()
+        self.shared.world.lock().unwrap()
     }
 
     /// Calls so far.
     pub(crate) fn calls(&self) -> u64 {
-        self.world().calls
-    }
-
-    /// Somebody waits for so long.
-    fn pass(&self, time: Duration) {
-        self.world().clock += time;
-        std::thread::yield_now();
+        self.world().ledger(self.process).calls
     }
 
     /// Kinds of all calls so far.
     pub(crate) fn trace(&self) -> Vec<Call> {
-        self.world().trace.clone()
+        self.world().ledger(self.process).trace.clone()
     }
 
     pub(crate) fn set_plan(&self, plan: Option<Plan>) {
         let mut world = self.world();
-        world.plan = plan;
-        world.tripped = None;
+        let ledger = world.ledger(self.process);
+        ledger.plan = plan;
+        ledger.tripped = None;
     }
 
     /// Does something that the plan does not see.
     pub(crate) fn paused<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.world().paused = true;
+        self.world().ledger(self.process).paused = true;
         let result = f();
-        self.world().paused = false;
+        self.world().ledger(self.process).paused = false;
         result
     }
 
     /// Whether the plan's call has come.
     pub(crate) fn tripped(&self) -> Option<Call> {
-        self.world().tripped
+        self.world().ledger(self.process).tripped
     }
 
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
@@ -181,12 +153,14 @@ impl Sim {
         self.world().used()
     }
 
-    /// The process is killed: memory of the machine stays, locks go.
+    /// Every process is killed: memory of the machine stays, locks go.
     pub(crate) fn kill(&self) -> Self {
         let mut world = self.world().clone();
         world.locks.clear();
-        world.crashed = false;
-        world.plan = None;
+        world.processes.clear();
+        world.play = None;
+        world.machine.gone = false;
+        world.machine.plan = None;
         Self::of(world)
     }
 
@@ -237,62 +211,10 @@ impl Sim {
     }
 }
 
-impl Plan {
-    /// The call with this number.
-    pub(crate) fn at(call: u64, fault: Fault) -> Self {
-        Self { call, only: None, fault, sticky: false }
-    }
-
-    /// The next call that does this.
-    pub(crate) fn next(only: Call, fault: Fault) -> Self {
-        Self { call: 0, only: Some(only), fault, sticky: false }
-    }
-}
-
 impl World {
     fn used(&self) -> u64 {
         let named = self.directories.values().flat_map(|folder| folder.names.values());
         named.map(|inode| self.files[inode].cache.len() as u64).sum()
-    }
-
-    /// Counts a call; says what is to happen to it.
-    fn call(&mut self, call: Call) -> Option<Fault> {
-        if self.crashed {
-            return Some(Fault::Crash);
-        }
-        if self.paused {
-            return None;
-        }
-        let number = self.calls;
-        self.calls += 1;
-        self.trace.push(call);
-        let plan = self.plan?;
-        let first = match plan.only {
-            None => number == plan.call,
-            Some(only) => number >= plan.call && only == call && self.tripped.is_none(),
-        };
-        let hit = first || (plan.sticky && self.tripped == Some(call));
-        if !hit {
-            return None;
-        }
-        self.tripped = Some(call);
-        if plan.fault == Fault::Crash {
-            self.crashed = true;
-        }
-        Some(plan.fault)
-    }
-
-    fn simple(&mut self, call: Call) -> io::Result<()> {
-        self.call(call).map_or(Ok(()), |fault| Err(fault.error()))
-    }
-}
-
-impl Fault {
-    fn error(self) -> io::Error {
-        match self {
-            Self::Errno(errno) | Self::Short(errno) => io::Error::from_raw_os_error(errno),
-            Self::Crash => io::Error::other("the simulated machine is gone"),
-        }
     }
 }
 
@@ -304,22 +226,19 @@ impl fmt::Debug for Sim {
 
 impl Storage for Sim {
     fn open_dir(&self, path: &Path) -> Result<Option<Arc<dyn Directory>>> {
-        let there = self.world().directories.contains_key(path);
-        Ok(there.then(|| disk::directory(self.clone(), path)))
+        let world = self.look(Call::Stat).map_err(|error| failure(path, error))?;
+        Ok(world.directories.contains_key(path).then(|| disk::directory(self.clone(), path)))
     }
 
     fn create_dir(&self, path: &Path) -> Result<Arc<dyn Directory>> {
         let io = |error| failure(path, error);
-        self.world().simple(Call::Create).map_err(io)?;
-        self.world().directories.entry(path.to_owned()).or_default();
-        self.world().simple(Call::SyncParent).map_err(io)?;
-        self.world().directories.get_mut(path).unwrap().durable = true;
+        self.simple(Call::Create).map_err(io)?.directories.entry(path.to_owned()).or_default();
+        self.simple(Call::SyncParent).map_err(io)?.directories.get_mut(path).unwrap().durable = true;
         Ok(disk::directory(self.clone(), path))
     }
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
-        self.world().simple(Call::Remove).map_err(|error| failure(path, error))?;
-        let mut world = self.world();
+        let mut world = self.simple(Call::Remove).map_err(|error| failure(path, error))?;
         if world.directories.get(path).is_some_and(|folder| !folder.names.is_empty()) {
             return Err(failure(path, io::ErrorKind::DirectoryNotEmpty.into()));
         }
