@@ -66,7 +66,9 @@ fn rate(threads: usize, time: Duration, work: impl Fn(&mut Random) + Sync) -> f6
             let (start, stop, done, work) = (&start, &stop, &done, &work);
             scope.spawn(move || {
                 let mut random = Random::new();
-                (0..thread).for_each(|_| drop(random.next()));
+                for _ in 0..thread {
+                    random.next();
+                }
                 let mut count = 0;
                 start.wait();
                 while !stop.load(Ordering::Relaxed) {

@@ -65,12 +65,13 @@ pub mod storage;
 /// The same.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
+#[expect(clippy::needless_pass_by_value, reason = "its callers have just made it")]
 pub fn open_on(
     options: &Options,
     storage: std::sync::Arc<dyn storage::Storage>,
     path: &std::path::Path,
 ) -> Result<LogStore> {
-    options.open_on(storage, path)
+    options.open_on(&storage, path)
 }
 
 /// [`Options::salvage`], likewise.
@@ -94,10 +95,11 @@ pub fn salvage_on(
 /// The same.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
+#[expect(clippy::needless_pass_by_value, reason = "its callers have just made it")]
 pub fn adopt_on(
     options: &Options,
     storage: std::sync::Arc<dyn storage::Storage>,
     path: &std::path::Path,
 ) -> Result<AdoptReport> {
-    engine::adopt::adopt(options, storage, path)
+    engine::adopt::adopt(options, &storage, path)
 }

@@ -194,7 +194,8 @@ impl Options {
     /// `Locked` if another handle has it open; `Corrupt`, `Copied`, `NotAStore`, `Unsupported` or `Insecure` for what
     /// is found there, all of it left as it was.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<LogStore> {
-        self.open_on(Arc::new(Disk), path.as_ref())
+        let storage: Arc<dyn Storage> = Arc::new(Disk);
+        self.open_on(&storage, path.as_ref())
     }
 
     /// Reads the store in the directory `path` through and lists all damage. Takes no lock and writes nothing, so it
@@ -262,10 +263,11 @@ impl Options {
     /// Those of [`open`](Self::open). A log that is damaged stays `Corrupt`, and one that is gone `Copied`. After `Io` or
     /// `NoSpace` the store is as after a crash; asking again does no harm.
     pub fn adopt(&self, path: impl AsRef<Path>) -> Result<AdoptReport> {
-        engine::adopt::adopt(self, Arc::new(Disk), path.as_ref())
+        let storage: Arc<dyn Storage> = Arc::new(Disk);
+        engine::adopt::adopt(self, &storage, path.as_ref())
     }
 
-    pub(crate) fn open_on(&self, storage: Arc<dyn Storage>, path: &Path) -> Result<LogStore> {
+    pub(crate) fn open_on(&self, storage: &Arc<dyn Storage>, path: &Path) -> Result<LogStore> {
         engine::open::open(self, storage, path).map(LogStore::new)
     }
 }

@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::storage::Storage;
 
 /// Adopts the log at `path`, if that is needed.
-pub(crate) fn adopt(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<AdoptReport> {
+pub(crate) fn adopt(options: &Options, storage: &Arc<dyn Storage>, path: &Path) -> Result<AdoptReport> {
     let options = options.clone().create(false).background(false);
     let (engine, contradiction) = open_log(&options, storage, path, Accept::AnyLog)?;
     if let Some(contradiction) = &contradiction {

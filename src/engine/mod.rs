@@ -52,7 +52,7 @@ use crate::log::source::Source;
 use crate::options::{CompactionPolicy, ReadMode};
 use crate::progress::Listener;
 use crate::stats::{OpenReport, Stats};
-use crate::storage::{Directory, Storage};
+use crate::storage::{Directory, Storage, fork};
 use crate::sync::{Mutex, ShardedLock, ShardedLockReadGuard};
 
 pub(crate) const LOG: &str = "store.log";
@@ -88,6 +88,8 @@ pub(crate) struct Engine {
     tip: Mutex<Tip>,
     shared: ShardedLock<Shared>,
     is_closed: AtomicBool,
+    /// Of the process that opened it.
+    forks: u64,
     housekeeper: Housekeeper,
 }
 
@@ -176,7 +178,7 @@ impl Engine {
 
     /// Whether this process is the one that opened the store.
     fn check_process(&self) -> Result<()> {
-        Ok(())
+        if self.forks == fork::count() { Ok(()) } else { Err(Error::Forked) }
     }
 
     /// Whether this handle may be used at all.

@@ -19,7 +19,7 @@ use crate::format::slot::Slot;
 use crate::log::append::Appender;
 use crate::options::Options;
 use crate::stats::OpenReport;
-use crate::storage::{Access, Directory, Storage};
+use crate::storage::{Access, Directory, Storage, fork};
 use crate::sync::{Mutex, ShardedLock};
 use crate::trace;
 
@@ -42,14 +42,14 @@ pub(super) struct Contradiction {
 }
 
 /// Opens the store at `path`.
-pub(crate) fn open(options: &Options, storage: Arc<dyn Storage>, path: &Path) -> Result<Arc<Engine>> {
+pub(crate) fn open(options: &Options, storage: &Arc<dyn Storage>, path: &Path) -> Result<Arc<Engine>> {
     open_log(options, storage, path, Accept::KnownLog).map(|(engine, _)| engine)
 }
 
 /// With [`Accept::AnyLog`] the handle is always alone.
 pub(super) fn open_log(
     options: &Options,
-    storage: Arc<dyn Storage>,
+    storage: &Arc<dyn Storage>,
     path: &Path,
     accept: Accept,
 ) -> Result<(Arc<Engine>, Option<Contradiction>)> {
@@ -60,7 +60,7 @@ pub(super) fn open_log(
     }
     refuse_foreign(directory.as_ref())?;
     if options.read_only {
-        return join::open_to_read(options, &storage, &directory).map(|engine| (engine, None));
+        return join::open_to_read(options, storage, &directory).map(|engine| (engine, None));
     }
     let is_exclusive = options.exclusive || network_kind.is_some() || accept == Accept::AnyLog;
     let orphan = lock_orphan(directory.as_ref())?;
@@ -68,15 +68,17 @@ pub(super) fn open_log(
     let locked = || Error::Locked { path: directory.path().join(LOCK) };
     if lock.be_alone()? {
         let mode = if is_exclusive { Mode::Exclusive } else { Mode::Shared };
-        return Alone { options, storage: &storage, directory: &directory, accept, mode }.open(lock, orphan);
+        return Alone { options, storage, directory: &directory, accept, mode }.open(lock, orphan);
     }
     // Not to be waited for: whoever is refused here would else come into a store that nobody has recovered, if the one
     // who does is killed.
     if is_exclusive || !lock.be_present()? {
         return Err(locked());
     }
-    drop(orphan);
-    join::join(options, &storage, &directory, lock).map(|engine| (engine, None))
+    if let Some(orphan) = orphan {
+        orphan.release();
+    }
+    join::join(options, storage, &directory, lock).map(|engine| (engine, None))
 }
 
 /// An opener that nobody else is beside, and what it was asked for.
@@ -206,6 +208,7 @@ impl Engine {
             tip: Mutex::new(tip),
             shared: ShardedLock::new(shared),
             is_closed: AtomicBool::new(false),
+            forks: fork::count(),
             housekeeper: Housekeeper::new(),
         }
     }

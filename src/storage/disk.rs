@@ -130,6 +130,15 @@ impl DiskDirectory {
         }
     }
 
+    fn create_file(&self, name: &str) -> Result<DiskFile> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(FILE_MODE);
+        let fd = rustix::fs::openat(&self.fd, name, flags, mode).map_err(self.error("create", name))?;
+        // A umask can only have taken bits away, also from us.
+        rustix::fs::fchmod(&fd, mode).map_err(self.error("chmod", name))?;
+        self.check(name, fd)
+    }
+
     fn check(&self, name: &str, fd: OwnedFd) -> Result<DiskFile> {
         let file = fs::File::from(fd);
         let path = self.path.join(name);
@@ -174,7 +183,8 @@ impl Directory for DiskDirectory {
     }
 
     fn create_to_lock(&self, name: &str) -> Result<Arc<dyn File>> {
-        self.create(name)
+        let registered = Registered::open(&self.path, || self.create_file(name).map(Some))?;
+        Ok(shared(LockFile(registered.expect("what was made is there"))))
     }
 
     fn network_kind(&self) -> Result<Option<&'static str>> {
@@ -182,12 +192,7 @@ impl Directory for DiskDirectory {
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(FILE_MODE);
-        let fd = rustix::fs::openat(&self.fd, name, flags, mode).map_err(self.error("create", name))?;
-        // A umask can only have taken bits away, also from us.
-        rustix::fs::fchmod(&fd, mode).map_err(self.error("chmod", name))?;
-        self.check(name, fd).map(shared)
+        self.create_file(name).map(shared)
     }
 
     fn is_current(&self, name: &str, file: &dyn File) -> Result<bool> {

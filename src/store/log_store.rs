@@ -18,6 +18,8 @@ use crate::token::{Token, TokenView};
 ///
 /// A save that returned is kept: it was synced to the device, and after a crash at any moment the next open shows it.
 /// Nothing is visible before it is durable. Any number of threads may use one handle; every method takes `&self`.
+/// Any number of processes may have the same directory open: what one saves, the next find of every other sees. A handle
+/// does not survive a `fork`: in the child every call is [`Forked`](Error::Forked), and the child opens the store anew.
 /// Methods that write block for a sync, about as long as the device takes: from async code, call them through your
 /// runtime's `spawn_blocking`.
 ///
