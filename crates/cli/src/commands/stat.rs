@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+
+use tokcask::CompactionReason;
 
 use super::create::uuid_text;
 use super::open;
@@ -22,6 +25,12 @@ struct Report {
     log_bytes: u64,
     live_bytes: u64,
     dead_bytes: u64,
+    dead_records: u64,
+    /// Milliseconds since 1970.
+    dead_since: Option<u64>,
+    /// Why a service that has the store open will compact it, if it will.
+    compaction_due: Option<&'static str>,
+    sync_failed: bool,
     index_bytes: u64,
 }
 
@@ -37,6 +46,10 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
         log_bytes: stats.log_bytes,
         live_bytes: stats.live_bytes,
         dead_bytes: stats.dead_bytes,
+        dead_records: stats.dead_records,
+        dead_since: stats.dead_since_ms,
+        compaction_due: stats.compaction.map(name_of),
+        sync_failed: stats.sync_failed,
         index_bytes: stats.index_bytes,
     };
     if ui.style.json {
@@ -53,11 +66,15 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
         ("log", bytes(report.log_bytes)),
         ("live", bytes(report.live_bytes)),
         ("dead", bytes(report.dead_bytes)),
+        ("dead records", number(report.dead_records)),
+        ("dead since", cell(&since_text(report.dead_since, SystemTime::now()))),
+        ("compaction", cell(&stats.compaction.map_or_else(|| "not due".into(), |reason| format!("due: {reason}")))),
+        ("writes", cell(if report.sync_failed { "refused until compact, for a sync failed" } else { "accepted" })),
         ("index", bytes(report.index_bytes)),
     ];
     table::pairs(&mut ui.out, &pairs)?;
 
-    // We hold the store's lock, so that this is the log of the numbers above.
+    // Of the log as it is now: somebody may have written to it since.
     let mut picture = Picture::default();
     open::options().dump(dir, |frame| {
         picture.add_frame(frame);
@@ -65,4 +82,38 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
     })?;
     ui.text("")?;
     picture.lines().iter().try_for_each(|line| ui.text(line))
+}
+
+fn name_of(reason: CompactionReason) -> &'static str {
+    match reason {
+        CompactionReason::DeadBytes => "dead_bytes",
+        CompactionReason::DeadAge => "dead_age",
+        _ => "other",
+    }
+}
+
+/// How long ago the first record died, in the largest unit of which there are some.
+fn since_text(since_ms: Option<u64>, now: SystemTime) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let Some(since_ms) = since_ms else { return "-".into() };
+    let since = UNIX_EPOCH + Duration::from_millis(since_ms);
+    let ago = now.duration_since(since).unwrap_or_default().as_secs();
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| ago >= *unit).unwrap_or((1, "s"));
+    format!("{} {name} ago ({since_ms})", ago / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_what_is_dead_is_told_in_one_unit() {
+        let at = |secs: u64| UNIX_EPOCH + Duration::from_secs(1_000 + secs);
+        let text = |secs| since_text(Some(1_000_000), at(secs));
+        assert_eq!(text(59), "59 s ago (1000000)");
+        assert_eq!(text(3_599), "59 min ago (1000000)");
+        assert_eq!(text(90_000), "1 d ago (1000000)");
+        assert_eq!(since_text(Some(1_000_000), UNIX_EPOCH), "0 s ago (1000000)", "a clock may step back");
+        assert_eq!(since_text(None, at(0)), "-");
+    }
 }
