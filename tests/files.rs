@@ -302,3 +302,36 @@ fn any_lock_timeout_will_do() {
     drop(store);
     none.open(&path).unwrap();
 }
+
+#[test]
+fn a_log_that_is_put_in_place_of_an_open_one_is_never_written_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = LogStore::open(&path).unwrap();
+    store.save_token(&Token::builder().user_name("ann").access_token("fake-1").build()).unwrap();
+    let (log, aside) = (path.join("store.log"), directory.path().join("aside"));
+    fs::copy(&log, &aside).unwrap();
+    fs::rename(&aside, &log).unwrap();
+    let before = fs::read(&log).unwrap();
+    let refused = store.save_token(&Token::builder().user_name("bob").access_token("fake-2").build());
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::LockReplaced);
+    assert_eq!(store.compact().unwrap_err().kind(), ErrorKind::LockReplaced);
+    assert!(fs::read(&log).unwrap() == before);
+    assert!(store.get(Key::UserName("ann")).unwrap().is_some(), "what was read can still be read");
+}
+
+#[test]
+fn who_joined_also_keeps_others_out_when_the_lock_file_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let first = LogStore::open(&path).unwrap();
+    let joined = LogStore::open(&path).unwrap();
+    assert!(joined.open_report().joined && !first.open_report().joined);
+    first.close().unwrap();
+    fs::remove_file(path.join("store.lock")).unwrap();
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::LockReplaced);
+    let refused = joined.save_token(&Token::builder().access_token("fake").build());
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::LockReplaced);
+    drop(joined);
+    LogStore::open(&path).unwrap();
+}

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokcask::storage::disk::Disk;
 use tokcask::storage::{Access, Directory, File, Lock, Storage, fork};
+use tokcask::{ErrorKind, Key, LogStore, Token, TokenStore};
 
 const LOCK: &str = "locks";
 const BYTE: u64 = 2;
@@ -210,4 +211,81 @@ fn no_fork_comes_between_opening_and_registering() {
         done.store(true, Ordering::Relaxed);
         assert_eq!(clean_forks, 200);
     });
+}
+
+fn token(user: &str) -> Token {
+    Token::builder().user_name(user).access_token("fake").build()
+}
+
+#[test]
+fn a_store_in_a_child_says_so_and_the_parents_goes_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("tokens");
+    let mut store = Some(LogStore::open(&path).unwrap());
+    store.as_ref().unwrap().save_token(&token("before")).unwrap();
+    let child = Child::run(|| {
+        let Some(inherited) = store.take() else { return 2 };
+        let answers = [
+            inherited.get(Key::Id("1")).map(drop),
+            inherited.save_token(&token("child")).map(drop),
+            inherited.compact().map(drop),
+            inherited.verify().map(drop),
+            inherited.stats().map(drop),
+            inherited.iter().next().expect("one error").map(drop),
+            inherited.backup(temporary.path().join("backup")),
+        ];
+        let forked = answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Forked));
+        drop(inherited);
+        // Its own handle is one like any other.
+        let Ok(own) = LogStore::open(&path) else { return 3 };
+        u8::from(forked && own.save_token(&token("child")).is_ok() && own.close().is_ok())
+    });
+    assert_eq!(child.wait(), 1);
+    let store = store.expect("taken in the child alone");
+    store.save_token(&token("after")).unwrap();
+    let users: Vec<_> = store.iter().map(|row| row.unwrap().user_name().unwrap().to_owned()).collect();
+    assert_eq!(users, ["before", "child", "after"]);
+}
+
+#[test]
+fn forks_while_saves_are_in_flight_lose_nothing_and_keep_no_lock() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("tokens");
+    let store = LogStore::open(&path).unwrap();
+    let done = AtomicBool::new(false);
+    let saved = thread::scope(|scope| {
+        let savers: Vec<_> = (0..3)
+            .map(|saver| {
+                let (store, done) = (&store, &done);
+                scope.spawn(move || {
+                    let mut saved = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        store.save_token(&token(&format!("{saver}-{saved}"))).unwrap();
+                        saved += 1;
+                    }
+                    saved
+                })
+            })
+            .collect();
+        for round in 0..30 {
+            let child =
+                Child::run(|| u8::from(store.get(Key::Id("1")).is_err_and(|it| it.kind() == ErrorKind::Forked)));
+            assert_eq!(child.wait(), 1, "round {round}");
+        }
+        done.store(true, Ordering::Relaxed);
+        savers.into_iter().map(|saver| saver.join().unwrap()).sum::<u64>()
+    });
+    // A child that lives on, and one that became another program.
+    let living = Child::run(|| {
+        thread::sleep(LIMIT);
+        0
+    });
+    let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    assert_eq!(store.stats().unwrap().tokens, saved);
+    store.close().unwrap();
+    let alone = tokcask::Options::new().exclusive(true).open(&path);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    living.kill();
+    assert_eq!(alone.unwrap().stats().unwrap().tokens, saved);
 }

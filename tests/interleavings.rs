@@ -10,7 +10,7 @@ mod two_processes;
 
 use std::path::Path;
 
-use sim::{Damage, Fault, Plan, Schedule, Sim, interleave};
+use sim::{Call, Damage, Fault, Plan, Schedule, Sim, interleave};
 use tokcask::{ErrorKind, LogStore, TokenStore};
 
 use two_processes::{Done, Left, Rows, STORE, Verb, act, allowed, machine, open, rows, token};
@@ -33,6 +33,11 @@ fn play(left: Left, verbs: [Verb; 2], pause_at: u64, fate: Fate) -> bool {
     let opens = |verb| matches!(verb, Verb::Open | Verb::OpenAndSave);
     let [first_store, second_store] =
         [0, 1].map(|player| (!opens(verbs[player])).then(|| open(&processes[player]).unwrap()));
+    // The second has not looked since.
+    let ahead = first_store.is_some() && second_store.is_some();
+    if let Some(first) = first_store.as_ref().filter(|_| ahead) {
+        first.save_token(&token("ahead", 1)).unwrap();
+    }
     let first_calls = processes[0].calls();
     let dies_at = match fate {
         Fate::GoesOn => None,
@@ -66,7 +71,7 @@ fn play(left: Left, verbs: [Verb; 2], pause_at: u64, fate: Fate) -> bool {
             Err(error) => panic!("{name}: the second is refused: {error}"),
         },
     ];
-    let allowed = allowed(left, verbs, done);
+    let allowed = allowed(left, ahead, verbs, done);
     check(&name, &sim, verbs, &allowed, died, [first.0, second.0]);
     outcome.reached
 }
@@ -90,6 +95,9 @@ fn check(name: &str, sim: &Sim, verbs: [Verb; 2], allowed: &[Rows], died: bool, 
     assert!(allowed.contains(&settled) && (settled == found || died), "{name}: {found:?} has become {settled:?}");
     let gone = found.iter().filter(|row| !settled.contains(row)).count();
     assert!(gone == 0 || settled.len() >= found.len(), "{name}: {found:?} has become {settled:?}");
+    let image = open(&sim.kill()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(rows(&image), expected, "{name}: killed after a save");
+    assert_eq!(image.open_report().recovered, None, "{name}: the first who saves clears up what a dead one left");
     // All of them can still save, and see each other's.
     for (number, store) in living.iter().flatten().chain([&joined]).enumerate() {
         let user = format!("later{number}");
@@ -238,10 +246,46 @@ fn lose_power(verbs: [Verb; 2], pause_at: u64, gone_at: u64) -> (bool, bool) {
     let outcome = interleave(&sim, (&processes[0], work(0, first)), (&processes[1], work(1, second)), pause_at);
     let is_over = sim.tripped().is_none();
     let done = [outcome.first.1, outcome.second.1].map(|done| if done { Done::Acknowledged } else { Done::Unknown });
-    let acknowledged = allowed(Left::Closed, verbs, done);
+    let acknowledged = allowed(Left::Closed, false, verbs, done);
     for (damage, seed) in [(Damage::Old, 0), (Damage::New, 0), (Damage::Mixed, pause_at * 1000 + gone_at)] {
         let found = rows(&open(&sim.power_loss(damage, seed)).unwrap());
         assert!(acknowledged.contains(&found), "{verbs:?}, pause {pause_at}, gone at {gone_at}, {damage:?}: {found:?}");
     }
     (outcome.reached, is_over)
+}
+
+#[test]
+fn what_a_writer_left_whose_sync_failed_never_counts() {
+    let calls_of_a_save = {
+        let sim = machine(Left::Closed);
+        let process = sim.process();
+        let store = open(&process).unwrap();
+        let before = process.calls();
+        store.save_token(&token("x", 1)).unwrap();
+        process.trace()[usize::try_from(before).unwrap()..].to_vec()
+    };
+    let sync = calls_of_a_save.iter().position(|call| *call == Call::Sync).unwrap() as u64;
+    for later in 1..4 {
+        let sim = machine(Left::Closed);
+        let processes = [sim.process(), sim.process()];
+        let [dying, living] = [0, 1].map(|player: usize| open(&processes[player]).unwrap());
+        sim.set_plan(Some(Plan::next(Call::Sync, Fault::Errno(5))));
+        processes[0].set_plan(Some(Plan::at(processes[0].calls() + sync + later, Fault::Crash)));
+        dying.save_token(&token("x", 1)).unwrap_err();
+        assert!(sim.tripped().is_some() && processes[0].tripped().is_some(), "it fails, and then dies");
+        sim.set_plan(None);
+        // Whether the dead one came to say that a sync had failed depends on when it died.
+        let saved = living.save_token(&token("y", 1)).or_else(|refused| {
+            assert_eq!(refused.kind(), ErrorKind::Poisoned);
+            living.compact()?;
+            living.save_token(&token("y", 1))
+        });
+        saved.unwrap();
+        let users = |store: &LogStore| rows(store).into_iter().map(|row| row.0).collect::<Vec<_>>();
+        assert_eq!(users(&living), ["ann", "bob", "cid", "y"], "dies {later} calls later");
+        for damage in [Damage::Old, Damage::New] {
+            let after = open(&sim.power_loss(damage, 0)).unwrap();
+            assert_eq!(users(&after), ["ann", "bob", "cid", "y"], "dies {later} calls later, {damage:?}");
+        }
+    }
 }

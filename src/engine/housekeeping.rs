@@ -126,7 +126,7 @@ fn keep_house(orders: &Orders, engine: &Weak<Engine>) {
         {
             let mut state = orders.state.lock();
             if !state.stop && !state.wake {
-                orders.changed.wait_for(&mut state, EVERY);
+                state = orders.changed.wait_for(state, EVERY);
             }
             if state.stop {
                 return;

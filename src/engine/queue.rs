@@ -74,7 +74,7 @@ impl<C, A> Queue<C, A> {
             match fate.take() {
                 Some(Fate::Answered(answer)) => return Place::Answered(answer),
                 Some(Fate::Lead) => break,
-                None => seat.decided.wait(&mut fate),
+                None => fate = seat.decided.wait(fate),
             }
         }
         drop(fate);

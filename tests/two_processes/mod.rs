@@ -124,13 +124,18 @@ fn apply(rows: &mut Rows, verb: Verb, player: &str) {
 }
 
 /// What may be there: both done, in either order; without what a dead process had not been told of.
-pub(crate) fn allowed(left: Left, verbs: [Verb; 2], done: [Done; 2]) -> Vec<Rows> {
+pub(crate) fn allowed(left: Left, ahead: bool, verbs: [Verb; 2], done: [Done; 2]) -> Vec<Rows> {
     let base =
         |users: &[&str]| -> Rows { users.iter().map(|user| (user.to_string(), format!("fake-{user}-1"))).collect() };
     let mut bases = vec![base(&["ann", "bob", "cid"])];
     if left == Left::Doubtful {
         // Nobody was told what became of it.
         bases.push(base(&["ann", "bob", "cid", "dan"]));
+    }
+    if ahead {
+        for rows in &mut bases {
+            rows.push(("ahead".into(), "fake-ahead-1".into()));
+        }
     }
     let mut all = Vec::new();
     for order in [[0, 1], [1, 0]] {

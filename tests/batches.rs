@@ -1,0 +1,198 @@
+//! Calls that wait at the same time become one frame, and each is answered for itself.
+//!
+//! Method: another handle holds the right to commit, by an import whose progress report waits; meanwhile the callers
+//! queue up, the first of them as their leader. When the import ends, they are one batch: the log's sequence says so.
+
+mod sim;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use sim::Sim;
+use tokcask::{Error, ErrorKind, Key, LogStore, OnClash, Options, ReadMode, Token, TokenStore, open_on};
+
+const STORE: &str = "/store";
+
+fn token(user: &str, access: &str) -> Token {
+    Token::builder().user_name(user).access_token(access).build()
+}
+
+fn options() -> Options {
+    // The simulated clock runs by itself while somebody waits.
+    Options::new().background(false).read_mode(ReadMode::Copy).lock_timeout(Duration::MAX)
+}
+
+fn open(sim: &Sim, options: &Options) -> LogStore {
+    open_on(options, Arc::new(sim.clone()), Path::new(STORE)).unwrap()
+}
+
+/// Somebody else who commits, until told to end.
+struct Holder {
+    end: Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Holder {
+    fn start(sim: &Sim) -> Self {
+        let (begun, has_begun) = channel();
+        let (end, ends) = channel::<()>();
+        let wait = std::sync::Mutex::new((begun, Some(ends)));
+        let options = options().on_progress(move |progress| {
+            // Only the import is so long.
+            let mut wait = wait.lock().unwrap();
+            if progress.bytes_total > 40_000
+                && let Some(ends) = wait.1.take()
+            {
+                wait.0.send(()).unwrap();
+                let _: Result<(), _> = Receiver::recv(&ends);
+            }
+        });
+        let holder = open(sim, &options);
+        let thread = thread::spawn(move || {
+            let long: Vec<_> = (0..50).map(|row| token(&format!("long{row}"), &"x".repeat(1000))).collect();
+            holder.import(&long, OnClash::Refuse).unwrap();
+        });
+        has_begun.recv().unwrap();
+        Self { end, thread }
+    }
+
+    fn end(self) {
+        drop(self.end);
+        self.thread.join().unwrap();
+    }
+}
+
+/// Lets all of these calls wait at the same time, and returns their answers.
+fn at_once<R: Send>(sim: &Sim, store: &LogStore, calls: Vec<Box<dyn FnOnce(&LogStore) -> R + Send + '_>>) -> Vec<R> {
+    let holder = Holder::start(sim);
+    thread::scope(|scope| {
+        let callers: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let caller = scope.spawn(move || call(store));
+                // In order; who comes late would only be in the next batch.
+                thread::sleep(Duration::from_millis(60));
+                caller
+            })
+            .collect();
+        holder.end();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
+fn kinds<T>(answer: Result<T, Error>) -> Result<(), ErrorKind> {
+    answer.map(drop).map_err(|error| error.kind())
+}
+
+#[test]
+fn one_frame_for_all_and_an_error_for_whom_it_concerns() {
+    let sim = Sim::new();
+    let store = open(&sim, &options());
+    store.save_tokens(&[token("ann", "a1"), token("bob", "b1")]).unwrap();
+    let before = store.stats().unwrap().sequence;
+    let answers = at_once(
+        &sim,
+        &store,
+        vec![
+            Box::new(|store: &LogStore| kinds(store.save_token(&token("cid", "c1")))),
+            Box::new(|store: &LogStore| kinds(store.compare_and_save(&token("ann", "a2"), 99))),
+            Box::new(|store: &LogStore| kinds(store.save_token(&Token::builder().user_name("dan").build()))),
+            Box::new(|store: &LogStore| kinds(store.save_tokens(&[token("eve", "e1"), Token::builder().build()]))),
+            Box::new(|store: &LogStore| kinds(store.delete_token("absent"))),
+            Box::new(|store: &LogStore| kinds(store.delete_token("2"))),
+            Box::new(|store: &LogStore| kinds(store.save_token(&token("ann", "a3")))),
+            Box::new(|store: &LogStore| kinds(store.save_token(&token("fay", "f1")))),
+            Box::new(|store: &LogStore| kinds(store.save_token(&token("eve", "e2")))),
+        ],
+    );
+    let refused = [
+        Ok(()),
+        Err(ErrorKind::Conflict),
+        Err(ErrorKind::TooLittle),
+        Err(ErrorKind::TooLittle),
+        Err(ErrorKind::UnknownId),
+        Ok(()),
+        Ok(()),
+        Ok(()),
+        Ok(()),
+    ];
+    assert_eq!(answers, refused);
+    assert_eq!(store.stats().unwrap().sequence, before + 2, "the import's frame, and one for all");
+    let users: Vec<_> = store.iter().map(|row| row.unwrap().user_name().unwrap().to_owned()).collect();
+    let others: Vec<_> = users.iter().filter(|user| !user.starts_with("long")).collect();
+    assert_eq!(others, ["ann", "cid", "fay", "eve"]);
+    assert_eq!(store.get(Key::AccessToken("a3")).unwrap().unwrap().user_name(), Some("ann"));
+    assert!(store.get(Key::AccessToken("e1")).unwrap().is_none(), "refused whole");
+    let ids: Vec<_> = store.iter().map(|row| row.unwrap().id().unwrap().parse::<u64>().unwrap()).collect();
+    assert_eq!(ids.iter().max(), Some(&55), "refused calls took no id");
+}
+
+#[test]
+fn later_calls_of_a_batch_see_what_earlier_ones_do() {
+    let sim = Sim::new();
+    let store = open(&sim, &options());
+    store.save_token(&token("ann", "a1")).unwrap();
+    let revision = store.get(Key::UserName("ann")).unwrap().unwrap().revision().unwrap();
+    let answers = at_once(
+        &sim,
+        &store,
+        vec![
+            Box::new(move |store: &LogStore| kinds(store.compare_and_save(&token("ann", "a2"), revision))),
+            Box::new(move |store: &LogStore| kinds(store.compare_and_save(&token("ann", "a3"), revision))),
+            Box::new(|store: &LogStore| kinds(store.delete_tokens())),
+            Box::new(|store: &LogStore| kinds(store.delete_token("1"))),
+            Box::new(|store: &LogStore| kinds(store.save_token(&token("ann", "a4")))),
+        ],
+    );
+    assert_eq!(answers, [Ok(()), Err(ErrorKind::Conflict), Ok(()), Err(ErrorKind::UnknownId), Ok(())]);
+    let rows = store.get_tokens().unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].access_token().unwrap().expose_secret(), "a4");
+}
+
+#[test]
+fn on_a_full_disk_the_saves_of_a_batch_fail_and_its_deletes_do_not() {
+    let sim = Sim::new();
+    let store = open(&sim, &options());
+    let big = "x".repeat(60_000);
+    store.save_tokens(&[token("ann", "a1"), token("bob", "b1"), token("cid", "c1")]).unwrap();
+    let holder_and_callers = |sim: &Sim| {
+        let calls: Vec<Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send>> = vec![
+            Box::new(|store: &LogStore| kinds(store.delete_token("1"))),
+            Box::new(|store: &LogStore| kinds(store.save_tokens(&[token("dan", &big), token("eve", &big)]))),
+            Box::new(|store: &LogStore| kinds(store.delete_token("2"))),
+            Box::new(|store: &LogStore| kinds(store.save_tokens(&[token("fay", &big), token("gus", &big)]))),
+        ];
+        at_once(sim, &store, calls)
+    };
+    sim.set_quota(Some(sim.used()));
+    let answers = holder_and_callers(&sim);
+    assert_eq!(answers, [Ok(()), Err(ErrorKind::NoSpace), Ok(()), Err(ErrorKind::NoSpace)]);
+    let users: Vec<_> = store.iter().map(|row| row.unwrap().user_name().unwrap().to_owned()).collect();
+    assert_eq!(users.iter().filter(|user| !user.starts_with("long")).collect::<Vec<_>>(), ["cid"]);
+    sim.set_quota(None);
+    store.save_token(&token("dan", &big)).unwrap();
+}
+
+#[test]
+fn calls_that_one_frame_cannot_hold_together_are_done_one_after_the_other() {
+    let sim = Sim::new();
+    let store = open(&sim, &options());
+    let large: Vec<Vec<Token>> = (0..3)
+        .map(|call| (0..50).map(|row| token(&format!("{call}-{row}"), &"x".repeat(60_000))).collect::<Vec<_>>())
+        .map(|rows| rows.into_iter().map(|row| row.to_builder().extra("pad", "y".repeat(700_000)).build()).collect())
+        .collect();
+    let before = store.stats().unwrap().sequence;
+    let calls: Vec<Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send>> = large
+        .iter()
+        .map(|rows| -> Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send> {
+            Box::new(move |store: &LogStore| kinds(store.save_tokens(rows)))
+        })
+        .collect();
+    assert_eq!(at_once(&sim, &store, calls), [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(store.stats().unwrap().sequence, before + 4);
+    assert_eq!(store.stats().unwrap().tokens, 200);
+}
