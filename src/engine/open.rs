@@ -248,9 +248,10 @@ fn lock_orphan(directory: &dyn Directory) -> Result<Option<LogLock>> {
 }
 
 fn open_directory(options: &Options, storage: &dyn Storage, path: &Path) -> Result<Arc<dyn Directory>> {
+    let create = options.create && !options.read_only;
     let directory = match storage.open_dir(path)? {
         Some(directory) => directory,
-        None if !options.create => {
+        None if !create => {
             return Err(Error::NotAStore { path: path.into(), reason: "there is nothing" });
         }
         None => match storage.create_dir(path) {
@@ -261,7 +262,7 @@ fn open_directory(options: &Options, storage: &dyn Storage, path: &Path) -> Resu
     };
     let names = directory.list()?;
     let is_store = names.iter().any(|name| name == LOG || name == LOCK);
-    if !is_store && !options.create {
+    if !is_store && !create {
         return Err(Error::NotAStore { path: path.into(), reason: "there is no store.log" });
     }
     // A directory that holds other things is not ours to shut; others can then list it, and open nothing of ours.
