@@ -105,7 +105,9 @@ impl Engine {
         let mut salt = [0; 8];
         self.storage.random(&mut salt)?;
         let now_ms = self.storage.now_ms();
-        let Counters { next_id, next_revision } = rewrite.counters;
+        // Somebody may have saved since these were chosen, and the rows are of now.
+        let next_id = rewrite.counters.next_id.max(original.link.next_id);
+        let next_revision = rewrite.counters.next_revision.max(original.link.next_revision);
         let counters = [("generation", rewrite.generation), ("next id", next_id), ("next revision", next_revision)];
         if let Some((what, len)) = counters.into_iter().find(|(_, value)| *value > COUNTER_MAX) {
             return Err(Error::TooLarge { what, len, limit: COUNTER_MAX });
@@ -116,7 +118,8 @@ impl Engine {
             created_ms: now_ms,
             ..original.header.clone()
         };
-        let mut log = NewLog::start(self.directory.as_ref(), &header, rewrite.counters, now_ms)?.beside_saves();
+        let counters = Counters { next_id, next_revision };
+        let mut log = NewLog::start(self.directory.as_ref(), &header, counters, now_ms)?.beside_saves();
         let to_write: u64 = origins.iter().map(Origin::len).sum();
         let mut meter = progress.start(original.end + to_write);
         self.check_through(&original, &mut meter)?;
