@@ -110,6 +110,13 @@ impl Joining<'_> {
             if let Some(joined) = self.read(lock.is_some(), version, &state)? {
                 return Ok((joined, false));
             }
+            // Who only reads need not know what becomes of a new file that begins with what was published before.
+            if let Some(generation) = state.pending().filter(|_| lock.is_none() && state.swap.old_end > 0) {
+                let state = State { generation, durable_end: state.swap.new_end, ..state };
+                if let Some(joined) = self.read(false, version, &state)? {
+                    return Ok((joined, false));
+                }
+            }
             // The name stands for a generation that is not published yet. Its maker has the right to commit until then.
             let waited = self.storage.clock().saturating_sub(start);
             if waited >= self.options.lock_timeout {
