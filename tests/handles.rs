@@ -201,14 +201,19 @@ fn two_handles_in_one_process_are_as_two_processes() {
 
 #[test]
 fn without_its_lock_file_a_store_is_written_by_nobody_until_all_have_closed() {
-    for child_too in [false, true] {
+    for (child_too, replaced) in [(false, false), (true, false), (false, true), (true, true)] {
         let (_directory, path, store) = store_with_ana();
         let child = child_too.then(|| {
             let mut child = Process::start("shared", &path, 0);
             assert_eq!(child.hear().as_deref(), Some("open"));
             child
         });
-        fs::remove_file(path.join("store.lock")).unwrap();
+        if replaced {
+            fs::copy(path.join("store.lock"), path.join("copy")).unwrap();
+            fs::rename(path.join("copy"), path.join("store.lock")).unwrap();
+        } else {
+            fs::remove_file(path.join("store.lock")).unwrap();
+        }
         let before = image(&path);
         assert_eq!(kind(store.save_token(&token("bob", "fake"))), Some(ErrorKind::LockReplaced));
         assert_eq!(kind(store.delete("1")), Some(ErrorKind::LockReplaced));
@@ -233,6 +238,23 @@ fn without_its_lock_file_a_store_is_written_by_nobody_until_all_have_closed() {
         assert_eq!(store.save_token(&token("bob", "fake")).unwrap().id(), Some("2"));
         assert_eq!(files(&path), ["store.lock", "store.log"]);
     }
+}
+
+#[test]
+fn without_its_log_a_store_is_written_by_nobody() {
+    let (_directory, path, store) = store_with_ana();
+    let other = LogStore::open(&path).unwrap();
+    fs::rename(path.join("store.log"), path.join("elsewhere")).unwrap();
+    for handle in [&store, &other] {
+        assert_eq!(kind(handle.save_token(&token("bob", "fake"))), Some(ErrorKind::LockReplaced));
+        assert_eq!(kind(handle.compact()), Some(ErrorKind::LockReplaced));
+        assert!(handle.get(Key::UserName("ana")).unwrap().is_some(), "finds go on");
+    }
+    assert_eq!(kind(LogStore::open(&path)), Some(ErrorKind::LockReplaced), "and it is not made anew");
+    assert_eq!(files(&path), ["elsewhere", "store.lock"]);
+    fs::rename(path.join("elsewhere"), path.join("store.log")).unwrap();
+    store.save_token(&token("bob", "fake")).unwrap();
+    assert!(other.get(Key::UserName("bob")).unwrap().is_some());
 }
 
 #[test]

@@ -86,6 +86,14 @@ fn check_beside(role: &str) -> Landed {
                     assert!(saved == 0 || found == format!("fake-{saved}"), "seed {seed}: {found} of {saved}");
                 }
             }
+            // Also for those who come now.
+            let late = Options::new().read_only(true).lock_timeout(TIMEOUT).open(&path).unwrap();
+            assert!(late.get(Key::UserName("forever")).unwrap().is_some());
+            match Options::new().lock_timeout(TIMEOUT).open(&path) {
+                Ok(late) => assert!(late.get(Key::UserName("forever")).unwrap().is_some()),
+                // The name of a new file is there, and nobody can tell for how long.
+                Err(error) => assert!(role == "compacts" && error.kind() == ErrorKind::Busy, "seed {seed}: {error}"),
+            }
             assert!(try_to_save(&store, saved + 1).is_some(), "seed {seed}: it is as busy as before");
         }
         match store.compact() {
@@ -109,8 +117,8 @@ fn check_beside(role: &str) -> Landed {
         assert_eq!(access(&store.get(Key::UserName("child")).unwrap().unwrap()), last, "seed {seed}");
     }
     assert!(store.verify().unwrap().damage.is_empty(), "seed {seed}");
-    println!("{} stops in saves and {} in compactions of {}", landed.in_saves, landed.compactor, landed.stops);
-    println!("the longest wait for Busy took {:?}", landed.longest);
+    println!("of {2} stops {0} made saves Busy, and {1} compactions", landed.in_saves, landed.compactor, landed.stops);
+    println!("the longest wait until Busy took {:?}", landed.longest);
     landed
 }
 
