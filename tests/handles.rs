@@ -60,12 +60,12 @@ fn kind<T>(result: Result<T, Error>) -> Option<ErrorKind> {
 }
 
 /// Everything that a read-only handle may be asked.
-fn read_all(path: &Path, rows: usize) {
+fn read_all(path: &Path, rows: u64) {
     let reader = Options::new().read_only(true).open(path).unwrap();
-    assert_eq!(reader.get_tokens().unwrap().len(), rows);
+    assert_eq!(reader.get_tokens().unwrap().len() as u64, rows);
     assert!(reader.get(Key::UserName("ana")).unwrap().is_some());
     assert!(reader.get(Key::Id("1000")).unwrap().is_none());
-    assert_eq!(reader.stats().unwrap().tokens as usize, rows);
+    assert_eq!(reader.stats().unwrap().tokens, rows);
     assert!(reader.verify().unwrap().damage.is_empty());
     let refused = [
         kind(reader.save_token(&token("bob", "fake"))),
@@ -134,9 +134,9 @@ fn a_read_only_handle_sees_what_another_process_saves_later() {
         let id = child.hear().unwrap();
         assert_eq!(reader.get(Key::Id(&id)).unwrap().unwrap().user_name(), Some(user.as_str()));
         if round % 2 == 0 {
-            child.end()
+            child.end();
         } else {
-            child.kill()
+            child.kill();
         }
         assert!(reader.get(Key::UserName(&user)).unwrap().is_some(), "also when nobody writes any more");
     }

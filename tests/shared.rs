@@ -2,7 +2,8 @@
 //!
 //! Method: this program runs itself as processes that save, find and compact in one directory, and compares what they say.
 //! `TOKCASK_ROUNDS` (5) is how many stores are made at once, and sets the other lengths; with 100 it takes minutes, with
-//! a million finds for each reader. `TOKCASK_SEED` repeats a run's random choices.
+//! a million finds for each reader. `TOKCASK_PROCESSES` (4) save `TOKCASK_SAVES` (40) rows into each; with 1 row, openers
+//! and leavers meet more often. `TOKCASK_SEED` repeats a run's random choices.
 
 mod processes;
 
@@ -12,8 +13,6 @@ use std::path::Path;
 use processes::{Orders, Process, access, hear, orders, say, seed, setting, token, users_by_id};
 use tokcask::{Key, LogStore, Options, ReadMode, Token, TokenStore};
 
-const SAVERS: u64 = 4;
-const SAVES: u64 = 40;
 const USERS: u64 = 50;
 
 #[test]
@@ -33,7 +32,7 @@ fn save_into_each(orders: &Orders) {
     while let Some(name) = hear() {
         let (name, number) = name.split_once(' ').unwrap();
         let store = LogStore::open(orders.path.join(name)).unwrap();
-        for save in 0..SAVES {
+        for save in 0..setting("TOKCASK_SAVES", 40) {
             let saved = store.save_token(&token(&format!("user{number}-{save}"), "fake")).unwrap();
             say(format_args!("{} {}", saved.id().unwrap(), saved.user_name().unwrap()));
         }
@@ -45,27 +44,28 @@ fn save_into_each(orders: &Orders) {
 #[test]
 fn processes_that_make_a_store_at_once_save_all_rows_under_ids_of_their_own() {
     let (rounds, seed) = (setting("TOKCASK_ROUNDS", 5), seed());
+    let (processes, saves) = (setting("TOKCASK_PROCESSES", 4), setting("TOKCASK_SAVES", 40));
     let directory = tempfile::tempdir().unwrap();
-    let mut savers: Vec<_> = (0..SAVERS).map(|_| Process::start("saver", directory.path(), seed)).collect();
+    let mut children: Vec<_> = (0..processes).map(|_| Process::start("saver", directory.path(), seed)).collect();
     for round in 0..rounds {
-        for (number, saver) in savers.iter_mut().enumerate() {
+        for (number, saver) in children.iter_mut().enumerate() {
             saver.say(format_args!("store{round} {number}"));
         }
         let mut acknowledged = BTreeMap::new();
-        for saver in &mut savers {
+        for saver in &mut children {
             loop {
                 let line = saver.hear().unwrap_or_else(|| panic!("round {round}: a saver died"));
                 let Some((id, user)) = line.split_once(' ') else { break };
                 assert!(acknowledged.insert(id.to_owned(), user.to_owned()).is_none(), "round {round}: {id} twice");
             }
         }
-        assert_eq!(acknowledged.len() as u64, SAVERS * SAVES);
+        assert_eq!(acknowledged.len() as u64, processes * saves);
         let store = LogStore::open(directory.path().join(format!("store{round}"))).unwrap();
         assert_eq!(users_by_id(&store), acknowledged, "round {round}");
         assert!(store.verify().unwrap().damage.is_empty(), "round {round}");
     }
-    savers.into_iter().for_each(Process::end);
-    println!("{rounds} stores, {} of {} saves each", SAVERS * SAVES, SAVERS * SAVES);
+    children.into_iter().for_each(Process::end);
+    println!("{rounds} stores, {} of {} saves each", processes * saves, processes * saves);
 }
 
 /// Finds what the other one saved last, and saves what is next.
@@ -144,7 +144,11 @@ fn find(reader: &str, mut orders: Orders) {
     for _ in 0..finds {
         let number = orders.random.below(USERS);
         let (user, id, refresh) = (user(number), (number + 1).to_string(), format!("refresh{number}"));
-        let key = [Key::UserName(&user), Key::Id(&id), Key::RefreshToken(&refresh)][number as usize % 3];
+        let key = match number % 3 {
+            0 => Key::UserName(&user),
+            1 => Key::Id(&id),
+            _ => Key::RefreshToken(&refresh),
+        };
         let row = store.get(key).unwrap().unwrap_or_else(|| panic!("{reader}: {key:?} is not found"));
         let (name, version) = access(&row).split_once('-').expect("user-round");
         assert_eq!((name, row.user_name()), (user.as_str(), Some(user.as_str())), "{reader}: another row");
@@ -165,7 +169,9 @@ fn readers_beside_a_compacting_writer_find_every_key_and_nothing_goes_back() {
     make_users(&path);
     let mut writer = Process::start("writer", &path, seed);
     let mut readers = READERS.map(|role| Process::start(role, &path, seed));
-    readers.iter_mut().for_each(|reader| reader.say(finds));
+    for reader in &mut readers {
+        reader.say(finds);
+    }
     let generations = readers.each_mut().map(|reader| reader.hear().expect("a reader found all it looked for"));
     readers.into_iter().for_each(Process::end);
     writer.hang_up();

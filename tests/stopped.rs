@@ -73,9 +73,9 @@ fn check_beside(role: &str) -> Landed {
         while !child.is_stopped() {
             thread::yield_now();
         }
-        let waited = try_to_save(&store, saved + 1);
-        saved += u64::from(waited.is_none());
-        if let Some(waited) = waited {
+        let busy = try_to_save(&store, saved + 1);
+        saved += u64::from(busy.is_none());
+        if let Some(waited) = busy {
             landed.longest = waited.max(landed.longest);
             landed.in_saves += 1;
             for _ in 0..100 {

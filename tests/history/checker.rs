@@ -104,10 +104,10 @@ fn check_user(mut events: Vec<&Event>) -> Checked<()> {
     (1..limits.len()).rev().for_each(|at| limits[at - 1] = limits[at - 1].min(limits[at]));
     let mut waiting = events.into_iter().filter(|event| !event.did.is_change()).peekable();
     let mut open: Vec<&Event> = Vec::new();
-    let (mut row, mut changed) = (None, 0);
+    let (mut row, mut done) = (None, 0);
     loop {
         // What was invoked after something else had returned cannot come before it.
-        let mut limit = limits.get(changed).copied().unwrap_or(u64::MAX);
+        let mut limit = limits.get(done).copied().unwrap_or(u64::MAX);
         limit = open.iter().map(|event| event.returned).min().unwrap_or(u64::MAX).min(limit);
         while let Some(event) = waiting.next_if(|event| event.invoked <= limit) {
             limit = limit.min(event.returned);
@@ -118,15 +118,15 @@ fn check_user(mut events: Vec<&Event>) -> Checked<()> {
         if open.len() < before {
             continue;
         }
-        match changes.get(changed) {
-            Some(event) if event.invoked <= limit => row = apply(event, row)?,
+        match changes.get(done) {
+            Some(event) if event.invoked <= limit => row = apply(event, row.as_ref())?,
             _ => break,
         }
-        changed += 1;
+        done += 1;
     }
-    match open.iter().min_by_key(|event| event.returned).or(changes.get(changed)) {
+    match open.iter().min_by_key(|event| event.returned).or(changes.get(done)) {
         None => Ok(()),
-        Some(event) => wrong(&format!("not to be explained after {changed} changes, beside {row:?}"), event),
+        Some(event) => wrong(&format!("not to be explained after {done} changes, beside {row:?}"), event),
     }
 }
 
@@ -153,13 +153,13 @@ fn changes<'a>(events: &[&'a Event]) -> Checked<Vec<&'a Event>> {
 }
 
 /// The row after a change, if the change's answer is right.
-fn apply(event: &Event, row: Option<Row>) -> Checked<Option<Row>> {
+fn apply(event: &Event, row: Option<&Row>) -> Checked<Option<Row>> {
     let (access, refresh, saved) = match &event.did {
-        Did::Delete { id, .. } if row.as_ref().is_some_and(|row| row.id == *id) => return Ok(None),
+        Did::Delete { id, .. } if row.is_some_and(|row| row.id == *id) => return Ok(None),
         Did::Delete { .. } => return wrong("a row was deleted that was not there", event),
         Did::Save { access, refresh, saved } => (access.as_str(), refresh.as_str(), saved),
         Did::CompareAndSave { expected, access, saved } => {
-            if row.as_ref().map_or(0, |row| row.revision) != *expected {
+            if row.map_or(0, |row| row.revision) != *expected {
                 return wrong("a save was let through that compared with another revision", event);
             }
             (access.as_str(), "", saved)
@@ -167,10 +167,10 @@ fn apply(event: &Event, row: Option<Row>) -> Checked<Option<Row>> {
         _ => unreachable!("reads change nothing"),
     };
     let keep = |new: &str, stored: fn(&Row) -> &str| {
-        if new.is_empty() { row.as_ref().map_or("", stored).to_owned() } else { new.to_owned() }
+        if new.is_empty() { row.map_or("", stored).to_owned() } else { new.to_owned() }
     };
     let expected = Row {
-        id: row.as_ref().map_or(saved.id, |row| row.id),
+        id: row.map_or(saved.id, |row| row.id),
         revision: saved.revision,
         access: keep(access, |row| &row.access),
         refresh: keep(refresh, |row| &row.refresh),

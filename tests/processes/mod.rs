@@ -47,7 +47,7 @@ pub(crate) fn hear() -> Option<String> {
 
 /// A child process.
 pub(crate) struct Process {
-    process: Child,
+    child: Child,
     input: Option<ChildStdin>,
     output: Option<BufReader<ChildStdout>>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts this program once more. It begins in its test `a_child_does_as_it_is_told`.
     pub(crate) fn start(role: &str, path: &Path, seed: u64) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["a_child_does_as_it_is_told", "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(PATH, path)
@@ -64,8 +64,8 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (input, output) = (process.stdin.take(), process.stdout.take().map(BufReader::new));
-        Self { process, input, output }
+        let (input, output) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
+        Self { child, input, output }
     }
 
     pub(crate) fn say(&mut self, line: impl std::fmt::Display) {
@@ -93,18 +93,18 @@ impl Process {
 
     /// Kills it, and waits until it is gone, with all its locks.
     pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Whether it is stopped, by what the system says of it.
     pub(crate) fn is_stopped(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(self.process.id().try_into().unwrap()).unwrap()
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }
 
     /// Waits for its end, which must be a good one.
@@ -113,15 +113,15 @@ impl Process {
         if let Some(output) = &mut self.output {
             output.read_to_end(&mut Vec::new()).unwrap();
         }
-        let status = self.process.wait().unwrap();
+        let status = self.child.wait().unwrap();
         assert!(status.success(), "a child ended with {status}");
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn next_line(output: &mut impl BufRead) -> Option<String> {
     }
 }
 
-/// SplitMix64.
+/// Random numbers, by the method that is called `SplitMix64`.
 pub(crate) struct Random(u64);
 
 impl Random {
