@@ -256,7 +256,8 @@ fn what_processes_do_to_one_store_is_linearizable() {
         let kept = directory.keep();
         panic!("seed {seed}: {wrong}\nthe histories are in {}: {:?}", kept.display(), files(&kept));
     }
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    // How many, and how long the longest of them took, in microseconds.
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for event in &events {
         let verb = match event.did {
             Did::Save { .. } => "saved",
@@ -267,11 +268,12 @@ fn what_processes_do_to_one_store_is_linearizable() {
             Did::FindUser(None) | Did::FindId(_, None) | Did::FindRefresh(_, None) => "not found",
             Did::FindUser(_) | Did::FindId(..) | Did::FindRefresh(..) => "found",
         };
-        *counts.entry(verb).or_default() += 1;
+        let (count, longest) = counts.entry(verb).or_default();
+        *count += 1;
+        *longest = (event.returned - event.invoked).div_ceil(1000).max(*longest);
     }
-    let longest = events.iter().map(|event| event.returned - event.invoked).max().unwrap_or_default() / 1000;
     println!(
-        "{} operations {counts:?}, {} snapshots, {generations} generations, the longest took {longest} us",
+        "{} operations, by kind with the longest in us: {counts:?}; {} snapshots, {generations} generations",
         events.len(),
         snapshots.len(),
     );
