@@ -128,7 +128,7 @@ impl Options {
         self
     }
 
-    /// Whether this handle keeps all others out, as long as it is open. Without it (the default) any number of handles, in
+    /// Whether this handle keeps all others that write out, as long as it is open. Without it (the default) any number of handles, in
     /// any number of processes, share the store.
     #[must_use]
     pub fn exclusive(mut self, exclusive: bool) -> Self {

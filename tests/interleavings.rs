@@ -148,6 +148,7 @@ fn saves_beside_saves() {
         [Delete, Update],
         [Clear, Save],
         [Batch, Batch],
+        [Batch, Save],
         [Save, Import],
     ] {
         sweep(verbs);
