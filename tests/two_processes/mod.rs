@@ -1,5 +1,7 @@
 //! What two processes may do to one store, and what it may hold afterwards.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use std::path::Path;
 use std::sync::Arc;
 
