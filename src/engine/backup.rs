@@ -20,7 +20,7 @@ impl Engine {
             let mut tip = self.tip.lock();
             self.follow(&mut tip)?;
             let shared = self.shared()?;
-            (tip.header.clone(), tip.end, shared.index.len(), shared.source.clone())
+            (tip.header.clone(), tip.end, shared.index.len(), shared.source.share())
         };
         fresh::make(self.storage.as_ref(), path, &header, |directory| {
             let crc = header.encode().1;

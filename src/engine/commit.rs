@@ -192,7 +192,7 @@ impl Turn<'_> {
         let page = &engine.lock_file.page;
         let appender = &mut self.writer.appender;
         let mut frame = appender.frame(usize::try_from(plan.frame_len()).unwrap_or(0));
-        let source = engine.shared().map_err(kept)?.source.clone();
+        let source = engine.shared().map_err(kept)?.source.share();
         let mut places = Vec::with_capacity(plan.operations.len());
         for planned in &plan.operations {
             let place = planned.with_operation(|operation| frame.push(operation));
@@ -245,7 +245,7 @@ impl Shared {
     /// `cleared` is large, and nobody should wait for it to be let go.
     fn apply(&mut self, plan: &Plan, places: &[Location], end: u64, cleared: &mut Vec<Index>) -> Result<()> {
         if let Some(longer) = self.source.publish(end)? {
-            self.source = Arc::new(longer);
+            self.source = longer.into();
         }
         for (planned, at) in plan.operations.iter().zip(places) {
             match planned {

@@ -4,7 +4,6 @@
 //! only the last round, and the move, are done while nobody else can save. Ids, revisions, order and counters survive;
 //! dead records, and with them deleted secrets, do not. Also the way out after a failed sync, for a new file has no such past.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
@@ -116,7 +115,7 @@ impl Engine {
                 index.apply(&source, located)?;
             }
         }
-        let mut renewed = (index, Arc::new(source));
+        let mut renewed = (index, source.into());
         self.publish(|shared| {
             std::mem::swap(&mut shared.index, &mut renewed.0);
             std::mem::swap(&mut shared.source, &mut renewed.1);

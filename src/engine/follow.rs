@@ -93,7 +93,7 @@ impl Engine {
             let source = self.source(&file, &header, end)?;
             source.publish(new_end)?;
             self.publish(|shared| {
-                shared.source = Arc::new(source.after(shared.source.clone()));
+                shared.source = source.after(shared.source.share()).into();
                 shared.dead_since_ms = None;
                 Ok(())
             })?;
@@ -105,7 +105,7 @@ impl Engine {
             let Replayed { index, source, link, dead_since_ms } = replayed;
             *tip = Tip { header, file, log_lock, end, link };
             self.publish(|shared| {
-                *shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+                *shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
                 Ok(())
             })?;
         }
@@ -143,7 +143,7 @@ impl Engine {
         let mut cleared = Vec::new();
         self.publish(|shared| {
             if let Some(longer) = shared.source.publish(frame.offset + frame.header.frame_len())? {
-                shared.source = Arc::new(longer);
+                shared.source = longer.into();
             }
             for located in &frame.operations {
                 cleared.extend(shared.index.apply(&shared.source, located)?);

@@ -172,7 +172,7 @@ impl Joining<'_> {
             meter.step_to(frame.offset + frame.header.frame_len());
         })?;
         let Replayed { index, source, link, dead_since_ms } = replayed;
-        let shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+        let shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
         let mut tip = Tip { header, file, log_lock, end: state.durable_end, link };
         tip.reserve_ids(state);
         Ok(Some(Joined { tip, shared, report }))
@@ -213,6 +213,6 @@ fn read_alone(options: &Options, directory: &dyn Directory, lock_file: &LockFile
     }
     report.recovered =
         (tail.end > end).then(|| RecoveredTail { offset: end, bytes_cut: tail.end - end, reason, quarantine: None });
-    let shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+    let shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
     Ok(Joined { tip: Tip { header, file, log_lock: None, end, link }, shared, report })
 }

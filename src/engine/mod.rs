@@ -21,6 +21,7 @@ mod locks;
 mod look;
 pub(crate) mod open;
 mod page;
+mod pinned;
 pub(crate) mod plan;
 mod policy;
 mod queue;
@@ -43,12 +44,12 @@ use self::follow::Tip;
 use self::housekeeping::Housekeeper;
 use self::lock_file::LockFile;
 use self::locks::StoreLock;
+use self::pinned::Pinned;
 use self::queue::Queue;
 use self::replay::{Replayed, replay_durable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
 use crate::log::append::Appender;
-use crate::log::source::Source;
 use crate::options::{CompactionPolicy, ReadMode};
 use crate::progress::Listener;
 use crate::stats::{OpenReport, Stats};
@@ -96,7 +97,7 @@ pub(crate) struct Engine {
 /// What finds look at.
 struct Shared {
     index: Index,
-    source: Arc<Source>,
+    source: Pinned,
     /// Of the page, when it said what this shows.
     version: u64,
     /// When the first record of this generation was replaced or deleted.
@@ -171,7 +172,7 @@ impl Engine {
         let Replayed { index, source, dead_since_ms, .. } = replayed;
         self.publish(|shared| {
             let version = shared.version;
-            *shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+            *shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
             Ok(())
         })
     }

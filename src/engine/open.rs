@@ -127,7 +127,7 @@ impl Alone<'_> {
             lock_file.write_slot(&tip.slot());
         }
         let version = lock_file.page.version();
-        let shared = Shared { index, source: Arc::new(source), version, dead_since_ms, ended: None };
+        let shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
         let parts = Parts { lock: Some(lock), lock_file, tip, shared, appender, report, mode: self.mode };
         let mut engine = Engine::assemble(self.options, self.storage, self.directory, parts);
         if distrusted && contradiction.is_none() {

@@ -23,7 +23,7 @@ impl Engine {
     pub(crate) fn view<R>(&self, column: Column, key: &str, f: impl FnOnce(TokenView<'_>) -> R) -> Result<Option<R>> {
         let shared = self.readable()?;
         let Some(at) = shared.index.find(&shared.source, column, key, |_, at, _| at)? else { return Ok(None) };
-        let source = shared.source.clone();
+        let source = shared.source.pin();
         drop(shared);
         source.read(at, |view| f(view.clone())).map(Some)
     }
@@ -49,7 +49,7 @@ impl Engine {
         match self.readable() {
             Ok(shared) => {
                 let places: Vec<_> = shared.index.locations().collect();
-                Rows::Places(shared.source.clone(), places.into_iter())
+                Rows::Places(shared.source.share(), places.into_iter())
             }
             Err(error) => Rows::Failed(Some(error)),
         }

@@ -99,7 +99,7 @@ impl Engine {
             let tip = self.tip.lock();
             let shared = self.shared()?;
             let original =
-                Original { header: tip.header.clone(), end: tip.end, link: tip.link, source: shared.source.clone() };
+                Original { header: tip.header.clone(), end: tip.end, link: tip.link, source: shared.source.share() };
             (original, origins(&shared.index, &rewrite.changed))
         };
         let mut salt = [0; 8];
@@ -228,7 +228,7 @@ impl Engine {
         self.lock_file.write_slot(&tip.slot());
         page.set_intent_end(end);
         page.set_sync_failed(false);
-        let mut swapped = Shared { index, source: Arc::new(source), version: 0, dead_since_ms, ended: None };
+        let mut swapped = Shared { index, source: source.into(), version: 0, dead_since_ms, ended: None };
         self.publish(|shared| {
             swapped.version = page.publish(&tip.state(swap));
             std::mem::swap(shared, &mut swapped);
