@@ -65,8 +65,11 @@ impl Holder {
     }
 }
 
+/// What a caller does, and what it is told.
+type Call<'a> = Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send + 'a>;
+
 /// Lets all of these calls wait at the same time, and returns their answers.
-fn at_once<R: Send>(sim: &Sim, store: &LogStore, calls: Vec<Box<dyn FnOnce(&LogStore) -> R + Send + '_>>) -> Vec<R> {
+fn at_once(sim: &Sim, store: &LogStore, calls: Vec<Call<'_>>) -> Vec<Result<(), ErrorKind>> {
     let holder = Holder::start(sim);
     thread::scope(|scope| {
         let callers: Vec<_> = calls
@@ -160,7 +163,7 @@ fn on_a_full_disk_the_saves_of_a_batch_fail_and_its_deletes_do_not() {
     let big = "x".repeat(60_000);
     store.save_tokens(&[token("ann", "a1"), token("bob", "b1"), token("cid", "c1")]).unwrap();
     let holder_and_callers = |sim: &Sim| {
-        let calls: Vec<Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send>> = vec![
+        let calls: Vec<Call<'_>> = vec![
             Box::new(|store: &LogStore| kinds(store.delete_token("1"))),
             Box::new(|store: &LogStore| kinds(store.save_tokens(&[token("dan", &big), token("eve", &big)]))),
             Box::new(|store: &LogStore| kinds(store.delete_token("2"))),
@@ -186,11 +189,9 @@ fn calls_that_one_frame_cannot_hold_together_are_done_one_after_the_other() {
         .map(|rows| rows.into_iter().map(|row| row.to_builder().extra("pad", "y".repeat(700_000)).build()).collect())
         .collect();
     let before = store.stats().unwrap().sequence;
-    let calls: Vec<Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send>> = large
+    let calls: Vec<Call<'_>> = large
         .iter()
-        .map(|rows| -> Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send> {
-            Box::new(move |store: &LogStore| kinds(store.save_tokens(rows)))
-        })
+        .map(|rows| -> Call<'_> { Box::new(move |store: &LogStore| kinds(store.save_tokens(rows))) })
         .collect();
     assert_eq!(at_once(&sim, &store, calls), [Ok(()), Ok(()), Ok(())]);
     assert_eq!(store.stats().unwrap().sequence, before + 4);
