@@ -180,8 +180,8 @@ impl Options {
     }
 
     /// Is called now and then during long work, on the thread that does it: opening, verifying, dumping, salvaging,
-    /// adopting, and `compact`, `backup`, `import` and `verify` of the handle. It may find, and call nothing else of the
-    /// handle: some of that work holds the writer's lock, and would wait for itself.
+    /// adopting, and `compact`, `backup`, `import` and `verify` of the handle (not compactions in the background). It may
+    /// find, and call nothing else of the handle: some of that work holds locks, and would wait for itself.
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Listener::new(progress);
@@ -191,7 +191,8 @@ impl Options {
     /// Opens the store in the directory `path`, after making it if it is missing and recovering it if that is needed.
     ///
     /// # Errors
-    /// `Locked` if another handle has it open; `Corrupt`, `Copied`, `NotAStore`, `Unsupported` or `Insecure` for what
+    /// `Locked` if another handle keeps it to itself, or this one is to and others have it open; `Busy` if somebody has been
+    /// opening it for longer than the lock timeout; `NetworkFileSystem` where its locks may not work; `Corrupt`, `Copied`, `NotAStore`, `Unsupported` or `Insecure` for what
     /// is found there, all of it left as it was.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<LogStore> {
         let storage: Arc<dyn Storage> = Arc::new(Disk);

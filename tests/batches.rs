@@ -96,6 +96,7 @@ fn one_frame_for_all_and_an_error_for_whom_it_concerns() {
     let store = open(&sim, &options());
     store.save_tokens(&[token("ann", "a1"), token("bob", "b1")]).unwrap();
     let before = store.stats().unwrap().sequence;
+    let refused_later = token("eve", "e1").to_builder().refresh_token("fake-refused").build();
     let answers = at_once(
         &sim,
         &store,
@@ -103,7 +104,7 @@ fn one_frame_for_all_and_an_error_for_whom_it_concerns() {
             Box::new(|store: &LogStore| kinds(store.save_token(&token("cid", "c1")))),
             Box::new(|store: &LogStore| kinds(store.compare_and_save(&token("ann", "a2"), 99))),
             Box::new(|store: &LogStore| kinds(store.save_token(&Token::builder().user_name("dan").build()))),
-            Box::new(|store: &LogStore| kinds(store.save_tokens(&[token("eve", "e1"), Token::builder().build()]))),
+            Box::new(|store: &LogStore| kinds(store.save_tokens(&[refused_later.clone(), Token::builder().build()]))),
             Box::new(|store: &LogStore| kinds(store.delete_token("absent"))),
             Box::new(|store: &LogStore| kinds(store.delete_token("2"))),
             Box::new(|store: &LogStore| kinds(store.save_token(&token("ann", "a3")))),
@@ -128,7 +129,8 @@ fn one_frame_for_all_and_an_error_for_whom_it_concerns() {
     let others: Vec<_> = users.iter().filter(|user| !user.starts_with("long")).collect();
     assert_eq!(others, ["ann", "cid", "fay", "eve"]);
     assert_eq!(store.get(Key::AccessToken("a3")).unwrap().unwrap().user_name(), Some("ann"));
-    assert!(store.get(Key::AccessToken("e1")).unwrap().is_none(), "refused whole");
+    let eve = store.get(Key::UserName("eve")).unwrap().unwrap();
+    assert!(eve.access_token().unwrap().expose_secret() == "e2" && eve.refresh_token().is_none(), "refused whole");
     let ids: Vec<_> = store.iter().map(|row| row.unwrap().id().unwrap().parse::<u64>().unwrap()).collect();
     assert_eq!(ids.iter().max(), Some(&55), "refused calls took no id");
 }

@@ -46,7 +46,7 @@ pub enum Error {
         /// What shows it.
         reason: &'static str,
     },
-    /// Another handle has the store open and does not share it.
+    /// Another handle has the store open and does not share it, or this one is not to share it and others have it open.
     Locked {
         /// The file whose lock was refused.
         path: PathBuf,
@@ -73,8 +73,8 @@ pub enum Error {
         /// The system's answer.
         source: Arc<io::Error>,
     },
-    /// An earlier sync failed, or a write panicked. Finds go on; writes work again after
-    /// [`compact`](crate::LogStore::compact), which moves to a new file, or after reopening.
+    /// An earlier sync failed, of this process or another, or a write of this handle panicked. Finds go on; writes work again
+    /// after [`compact`](crate::LogStore::compact) of any process, which moves to a new file, or after reopening.
     Poisoned {
         /// The log.
         path: PathBuf,

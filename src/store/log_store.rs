@@ -84,11 +84,12 @@ impl LogStore {
 
     /// Deletes the row with this id, returning whether there was one.
     ///
-    /// Durable, and gone for everybody, when the call returns. Deleting an absent row writes nothing. Works on a full
+    /// Durable, and gone for every process, when the call returns. Deleting an absent row writes nothing. Works on a full
     /// disk. The bytes stay in the log until the next compaction.
     ///
     /// # Errors
-    /// `Io` if the append fails; `Poisoned` if an earlier sync did.
+    /// `Io` if the append fails; `Poisoned` if an earlier sync did; `Busy` if others kept us from writing for longer than the
+    /// lock timeout.
     pub fn delete(&self, id: &str) -> Result<bool> {
         let outcomes = self.engine.commit(&[Request::Delete(id)])?;
         Ok(matches!(outcomes.as_slice(), [Outcome::Deleted(true)]))
@@ -114,7 +115,7 @@ impl LogStore {
     /// `on_clash`. Empty strings count as absent, and times and revisions are the store's, as on a save.
     ///
     /// Durable and visible when it returns. What is longer than 64 MiB makes the store move to a new file, as
-    /// [`compact`](Self::compact) does, and needs room for it.
+    /// [`compact`](Self::compact) does, and needs room for it; saves of everybody wait until it is done.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -179,12 +180,14 @@ impl LogStore {
         self.engine.verify()
     }
 
-    /// Moves the present rows to a new file, without what was replaced or deleted. Saves wait for it, finds do not.
+    /// Moves the present rows to a new file, without what was replaced or deleted before the call. Finds and saves go on
+    /// meanwhile, of every process; a save waits for the move itself, about as long as for a few syncs.
     ///
-    /// Also makes a store writable again after a failed sync.
+    /// A handle does this by itself when its [policy](Options::compaction) says so. Also makes a store writable again,
+    /// for all processes, after a failed sync.
     ///
     /// # Errors
-    /// `NoSpace` or `Io`; the old file then stays in use.
+    /// `NoSpace` or `Io`; the old file then stays in use. `Busy` if somebody else compacts for longer than the lock timeout.
     pub fn compact(&self) -> Result<CompactReport> {
         self.engine.compact()
     }
@@ -213,8 +216,8 @@ impl LogStore {
         self.engine.report()
     }
 
-    /// Lets go of the store's locks, so that others may open it; memory and files go with the handle. Calls afterwards fail with `Closed`; a second close does
-    /// nothing. Dropping the handle does the same and tells nobody how it went; nothing acknowledged depends on it.
+    /// Lets go of the store's locks, after waiting for calls that write and giving up a compaction that is under way; memory
+    /// and files go with the handle. Calls afterwards fail with `Closed`; a second close does nothing. Dropping the handle does the same and tells nobody how it went; nothing acknowledged depends on it.
     ///
     /// # Errors
     /// `Io` if the lock file's sync fails; the store is closed all the same.
