@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sim::Sim;
+use tokcask::format::slot::{SLOT_LEN, Slot};
 use tokcask::storage::Storage;
 use tokcask::{
     CompactionPolicy, CompactionReason, Key, LogStore, Options, ReadMode, Stats, Token, TokenStore, open_on,
@@ -143,4 +144,24 @@ fn the_watermark_of_an_idle_store_becomes_durable_by_itself() {
         }
         slots(&sim.power_loss(sim::Damage::Old, 0)) == slots(&sim)
     });
+}
+
+#[test]
+fn a_power_loss_leaves_one_of_the_two_watermarks() {
+    let sim = Sim::new();
+    let options = Options::new().background(false).read_mode(ReadMode::Copy);
+    let store = open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap();
+    for number in 0..20 {
+        for _ in 0..100 * (number % 3) {
+            sim.now_ms();
+        }
+        store.save_token(&token("ann", &format!("fake-{number}"))).unwrap();
+        // The first save of all is the first that anything is known of.
+        for seed in 0..20 {
+            let lock = sim.power_loss(sim::Damage::Mixed, seed).content(Path::new("/store"), "store.lock").unwrap();
+            let slot = |at: usize| Slot::decode(lock[at..at + SLOT_LEN].try_into().unwrap()).ok();
+            let known = [slot(4096), slot(8192)].into_iter().flatten().max_by_key(|slot| slot.watermark);
+            assert!(known.is_some() || number == 0, "save {number}, seed {seed}");
+        }
+    }
 }
