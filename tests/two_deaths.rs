@@ -5,7 +5,7 @@
 mod sim;
 mod two_processes;
 
-use sim::{Damage, Fault, Plan};
+use sim::{Call, Damage, Fault, Plan};
 use tokcask::TokenStore;
 
 use two_processes::{Done, Left, Verb, act, allowed, machine, open, rows, token};
@@ -73,4 +73,38 @@ fn two_who_die_one_after_the_other_lose_nothing_for_a_third() {
     sweep([Batch, Save], 2);
     sweep([Batch, Compact], 11);
     sweep([Compact, Compact], 23);
+}
+
+/// Its directory's sync fails, and it dies before it can say so: the name shows, and a later sync does not make it last.
+#[test]
+fn a_move_whose_name_may_not_last_is_not_built_on() {
+    let calls_of_a_compaction = {
+        let sim = machine(Left::Closed);
+        let process = sim.process();
+        let store = open(&process).unwrap();
+        let before = process.calls();
+        store.compact().unwrap();
+        process.trace()[usize::try_from(before).unwrap()..].to_vec()
+    };
+    let sync = calls_of_a_compaction.iter().position(|call| *call == Call::SyncDirectory).unwrap() as u64;
+    for is_anybody_alive in [false, true] {
+        let sim = machine(Left::Closed);
+        let processes = [sim.process(), sim.process()];
+        let dying = open(&processes[0]).unwrap();
+        let living = is_anybody_alive.then(|| open(&processes[1]).unwrap());
+        sim.set_plan(Some(Plan::next(Call::SyncDirectory, Fault::Errno(5))));
+        processes[0].set_plan(Some(Plan::at(processes[0].calls() + sync + 1, Fault::Crash)));
+        dying.compact().unwrap_err();
+        assert!(sim.tripped().is_some() && processes[0].tripped().is_some(), "it fails, and then dies");
+        let sim = if is_anybody_alive { sim } else { sim.kill() };
+        sim.set_plan(None);
+        let store = living.unwrap_or_else(|| open(&sim).unwrap());
+        store.save_token(&token("y", 1)).unwrap();
+        let expected = rows(&store);
+        assert_eq!(expected.len(), 4);
+        for damage in [Damage::Old, Damage::New] {
+            let after = open(&sim.power_loss(damage, 0)).unwrap();
+            assert_eq!(rows(&after), expected, "somebody alive: {is_anybody_alive}, {damage:?}");
+        }
+    }
 }
