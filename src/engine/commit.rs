@@ -120,13 +120,15 @@ impl Turn<'_> {
             let done = (!plan.operations.is_empty()).then(|| (plan.operations.len(), self.writer.appender.end()));
             return Batch { done, ..Batch::of(planned.into_iter().map(|call| call.answer).collect()) };
         };
-        if self.engine.lock_file.page.sync_failed() {
+        let poisoned = self.engine.lock_file.page.sync_failed();
+        // Also durable, and not to be shown just now: in both cases it may be there, and is not done again.
+        if poisoned || matches!(error, Error::OutcomeUnknown { .. }) {
             let answer = |(planned, call): (PlannedCall, &Vec<Request<'_>>)| match planned.answer {
                 Ok(_) if planned.has_operations => Err(error.clone()),
                 Ok(_) => self.answer_alone(call),
                 refused => refused,
             };
-            return Batch { poisoned: true, ..Batch::of(planned.into_iter().zip(calls).map(answer).collect()) };
+            return Batch { poisoned, ..Batch::of(planned.into_iter().zip(calls).map(answer).collect()) };
         }
         if let [_] = planned.as_slice() {
             return Batch::of([planned.into_iter().next().expect("one").answer.and(Err(error))].into());
