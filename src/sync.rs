@@ -3,12 +3,28 @@
 //! The standard library's, which live in their own memory alone. `parking_lot` keeps its sleepers in a table of the
 //! process, and a forked child inherits that with threads in it which it does not have: a lock of its own store may then
 //! wake one of them for ever.
+//!
+//! Under `--cfg shuttle` they are shuttle's, so that `tests/schedules.rs` can try one order of the threads after another.
+//! Shuttle has no time: whoever waits with a time limit then waits until it is told.
 
-use std::sync::{self, PoisonError, TryLockError};
+#[cfg(not(shuttle))]
+use std::sync;
+use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
 
+#[cfg(not(shuttle))]
 pub(crate) use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard};
-pub(crate) use std::sync::MutexGuard;
+#[cfg(shuttle)]
+use shuttle::sync;
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    sync::{RwLock as ShardedLock, RwLockReadGuard as ShardedLockReadGuard},
+    thread,
+};
+#[cfg(not(shuttle))]
+pub(crate) use std::thread;
+
+pub(crate) use sync::{MutexGuard, atomic};
 
 /// A mutex that a panic does not poison: whoever panics while holding one marks what is left by other means.
 #[derive(Default)]

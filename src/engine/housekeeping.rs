@@ -4,11 +4,11 @@
 //! Nothing here is needed for any promise but the age of dead secrets; without the thread, the next call does the rest.
 
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::{Engine, Mode, policy};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
 use crate::trace;
 

@@ -8,13 +8,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::page::SharedPage;
 use super::{LOCK, LOG};
 use crate::error::{Error, Result};
 use crate::storage::{Access, Directory, File, Lock, Storage};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// Of `store.lock`: the right to commit, for one frame.
 const COMMIT: u64 = 0;

@@ -37,7 +37,6 @@ pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::follow::Tip;
@@ -54,6 +53,7 @@ use crate::options::{CompactionPolicy, ReadMode};
 use crate::progress::Listener;
 use crate::stats::{OpenReport, Stats};
 use crate::storage::{Directory, Storage, fork};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, ShardedLock, ShardedLockReadGuard};
 
 pub(crate) const LOG: &str = "store.log";

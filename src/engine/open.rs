@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::build::{Counters, NewLog};
 use super::follow::Tip;
@@ -20,6 +19,7 @@ use crate::log::append::Appender;
 use crate::options::Options;
 use crate::stats::OpenReport;
 use crate::storage::{Access, Directory, Storage, fork};
+use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, ShardedLock};
 use crate::trace;
 
