@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Sim, World};
+use super::{Sim, World, threads};
 
 /// Of real time, for two processes together.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -135,6 +135,7 @@ fn answer<R>(receiver: &Receiver<Answer<R>>) -> R {
 impl Sim {
     /// Waits until this process may run: at once, if it is in no play.
     pub(super) fn arrive(&self) -> MutexGuard<'_, World> {
+        threads::may_switch();
         let mut world = self.turn(self.world());
         if world.pause(self.process) {
             self.shared.turn.notify_all();
@@ -152,7 +153,7 @@ impl Sim {
             drop(self.turn(world));
         } else {
             drop(world);
-            thread::yield_now();
+            threads::give_way();
         }
     }
 

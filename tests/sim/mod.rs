@@ -16,6 +16,7 @@ mod image;
 mod page;
 mod plan;
 mod process;
+mod threads;
 
 pub(crate) use gate::{Outcome, Schedule, interleave};
 pub(crate) use image::Damage;
@@ -206,6 +207,11 @@ impl Sim {
         folder.durable_names.remove(name);
     }
 
+    /// Whether these bytes stand in any file, named or not, and would survive a power loss.
+    pub(crate) fn is_durable(&self, bytes: &[u8]) -> bool {
+        self.world().files.values().any(|file| file.durable.windows(bytes.len()).any(|window| window == bytes))
+    }
+
     pub(crate) fn names(&self, path: &Path) -> Vec<String> {
         self.world().directories.get(path).map(|folder| folder.names.keys().cloned().collect()).unwrap_or_default()
     }
@@ -248,7 +254,7 @@ impl Storage for Sim {
 
     fn now_ms(&self) -> u64 {
         let mut world = self.world();
-        world.now_ms += 7;
+        world.now_ms += threads::CLOCK_STEP_MS;
         world.now_ms
     }
 

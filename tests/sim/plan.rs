@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     Crash,
     /// The same, but a write has written half of its bytes.
     CrashHalfway,
+    /// The thread that makes the call panics before it did anything; nothing is printed.
+    Panic,
 }
 
 /// Which calls a fault hits.
@@ -118,6 +120,7 @@ impl Fault {
     pub(super) fn error(self) -> io::Error {
         match self {
             Self::Errno(errno) | Self::Short(errno) => io::Error::from_raw_os_error(errno),
+            Self::Panic => unreachable!("the call has panicked"),
             Self::Crash | Self::CrashHalfway => io::Error::other("the simulated machine or process is gone"),
         }
     }

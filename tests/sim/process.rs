@@ -4,6 +4,7 @@
 //! are no calls. The machine also counts, and can lose, the calls of all its processes.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::MutexGuard;
 
 use super::{Call, Fault, Ledger, Sim, World};
@@ -26,6 +27,10 @@ impl Sim {
     pub(super) fn call(&self, call: Call) -> (MutexGuard<'_, World>, Option<Fault>) {
         let mut world = self.arrive();
         let fault = world.call(self.process, call);
+        if fault == Some(Fault::Panic) {
+            drop(world);
+            resume_unwind(Box::new("a simulated panic"));
+        }
         (world, fault)
     }
 
