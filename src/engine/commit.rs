@@ -43,7 +43,7 @@ impl Engine {
 
     /// Does the leader's own call and those of all who wait by then.
     fn lead(&self, leader: Leader<'_, Call, Answer>, own: &[Request<'_>], start: Duration) -> Answer {
-        let mut turn = self.take_turn_to_append(start)?;
+        let mut turn = self.take_turn_to_append(start, None)?;
         let mut waiting = Waiting { engine: self, seats: leader.take() };
         let mut calls = vec![own.to_vec()];
         calls.extend(waiting.seats.iter().map(|seat| seat.call.iter().map(OwnedRequest::borrow).collect()));

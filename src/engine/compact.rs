@@ -50,6 +50,16 @@ impl Engine {
         if still_due()? { self.move_on(&Listener::default()).map(Some) } else { Ok(None) }
     }
 
+    /// Makes the generation that follows a move whose maker died in it; not for nothing, if somebody else has made it
+    /// while we waited. `compacting` is for who has the right to already.
+    pub(super) fn end_doubt(&self, compacting: Option<&Compacting<'_>>) -> Result<()> {
+        let _compacting = if compacting.is_none() { Some(self.take_compactor(self.lock_timeout)?) } else { None };
+        if self.lock_file.page.state().1.pending().is_some() {
+            self.move_on(&self.progress)?;
+        }
+        Ok(())
+    }
+
     /// Keeps everybody else from making a new generation, in this process and others.
     pub(super) fn take_compactor(&self, timeout: Duration) -> Result<Compacting<'_>> {
         let lock = self.writing_lock()?;

@@ -41,7 +41,7 @@ impl Engine {
         if compacting.is_some() {
             self.renew_now()?;
         }
-        let mut turn = self.take_turn_to_append(self.storage.clock())?;
+        let mut turn = self.take_turn_to_append(self.storage.clock(), compacting.as_ref())?;
         let Import { plan, rows, report, first_clash } = {
             let shared = self.shared()?;
             shared.index.check_room(tokens.len())?;

@@ -43,7 +43,7 @@ pub(super) fn join(
     let engine = Engine::assemble(options, storage, directory, parts);
     if in_doubt {
         // The name of this file may not be durable, and there is no other.
-        engine.compact()?;
+        engine.end_doubt(None)?;
     }
     trace::opened(&engine.log_path, &engine.report);
     engine.start(options)

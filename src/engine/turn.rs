@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::compact::Compacting;
 use super::follow::Tip;
 use super::page::{State, Swap};
 use super::recover::proved_end;
@@ -40,11 +41,16 @@ impl Engine {
     }
 
     /// The same for appending: mends what keeps from it, if that can be done by itself.
-    pub(super) fn take_turn_to_append(&self, start: Duration) -> Result<Turn<'_>> {
+    /// `compacting` is for who has the right to make a new generation already.
+    pub(super) fn take_turn_to_append(
+        &self,
+        start: Duration,
+        compacting: Option<&Compacting<'_>>,
+    ) -> Result<Turn<'_>> {
         let turn = self.take_turn(start)?;
         let turn = if turn.in_doubt && !self.lock_file.page.sync_failed() {
             drop(turn);
-            self.compact()?;
+            self.end_doubt(compacting)?;
             self.take_turn(self.storage.clock())?
         } else {
             turn
