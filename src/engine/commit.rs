@@ -137,6 +137,11 @@ impl Turn<'_> {
         // who delete have room of their own.
         let mut all = Batch::of(VecDeque::with_capacity(planned.len()));
         for call in &calls[..planned.len()] {
+            if all.poisoned {
+                // A sync has failed meanwhile: nothing more is written.
+                all.answers.push_back(self.answer_alone(call));
+                continue;
+            }
             let Batch { answers, done, poisoned } = self.commit_calls(std::slice::from_ref(call));
             all.answers.extend(answers);
             all.done = done.or(all.done);
