@@ -81,6 +81,7 @@ impl Engine {
             return;
         }
         let _ = self.renew();
+        self.let_go_of_old_file();
         if self.mode == Mode::ReadOnly {
             return;
         }
@@ -92,6 +93,17 @@ impl Engine {
             }
         }
         self.compact_if_due();
+    }
+
+    /// The one to which this handle would have appended, if it has not since it followed others to a new one.
+    fn let_go_of_old_file(&self) {
+        let Some(mut writer) = self.writer.try_lock() else { return };
+        let tip = self.tip.lock();
+        if writer.appender.file().identity() != tip.file.identity()
+            && let Ok(appender) = self.appender(&tip)
+        {
+            writer.appender = appender;
+        }
     }
 
     fn compact_if_due(&self) {
