@@ -74,6 +74,9 @@ pub(super) fn open_to_read(
         _ => {
             let lock_file = LockFile::absent(directory.as_ref());
             let joined = read_alone(options, directory.as_ref(), &lock_file)?;
+            if let Some(lock) = &lock {
+                lock.leave_door();
+            }
             (lock_file, joined)
         }
     };
