@@ -12,6 +12,9 @@ use crate::storage::{File, Map};
 use crate::token::{Token, TokenView};
 use crate::wipe::Wiped;
 
+/// An end beyond comes from a page that cannot be right; it is found out when the frames before it are read.
+const MAP_LEN_MAX: u64 = 1 << 61;
+
 /// A generation's file as finds see it, and perhaps the one before. Kept alive by whoever still reads from it.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -32,7 +35,7 @@ impl Source {
             ReadMode::Copy => None,
             ReadMode::Map => {
                 // Ahead of the end, so that growth rarely maps anew; nothing beyond what is published is touched.
-                let len = end.max(u64::from(FRAME_LEN_MAX)).next_power_of_two().saturating_mul(2);
+                let len = end.clamp(FRAME_LEN_MAX.into(), MAP_LEN_MAX).next_power_of_two().saturating_mul(2);
                 file.map(len).map_err(|error| Error::io("map", path, error))?
             }
         };
