@@ -49,13 +49,14 @@ impl Engine {
             let plan = Plan::new(turn.writer.appender.link(), tokens.len(), self.storage.now_ms());
             let mut import = Import { plan, rows: Vec::new(), report: ImportReport::default(), first_clash: None };
             import.reserve(tokens);
-            let mut meter = self.progress.start(len_min);
             for token in tokens {
                 import.add(&mut overlay, token, on_clash)?;
-                meter.step_by(len(token));
             }
             import
         };
+        // Not before: whoever is told may find, and the index was kept still until here.
+        let mut meter = self.progress.start(len_min);
+        tokens.iter().for_each(|token| meter.step_by(len(token)));
         if let (OnClash::Refuse, Some(id)) = (on_clash, first_clash) {
             return Err(Error::IdTaken { id, count: report.clashes });
         }
