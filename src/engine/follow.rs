@@ -47,6 +47,8 @@ impl Engine {
     pub(super) fn follow(&self, tip: &mut Tip) -> Result<()> {
         const TRIES: u32 = 1000;
         for _ in 0..TRIES {
+            // A handle that is closed takes no lock of a new file: nobody would let go of it.
+            self.check_usable()?;
             let (version, state) = self.lock_file.page.state();
             if self.shared_version()? == version {
                 return Ok(());

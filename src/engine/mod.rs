@@ -160,6 +160,10 @@ impl Engine {
             // The change is durable and cannot be shown: nothing may be found rather than the state before it.
             shared.ended = Some(error.clone());
         }
+        if self.is_closed.load(Ordering::Acquire) {
+            // Whoever was about to show something when the handle was closed opens nothing again.
+            shared.ended = Some(Error::Closed);
+        }
         changed
     }
 
