@@ -48,9 +48,9 @@ pub enum OnClash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactionPolicy {
-    /// Dead bytes that are worth it; 1 MiB if not set.
+    /// Dead bytes that are worth it, 1 KiB at least; 1 MiB if not set.
     pub dead_bytes_min: u64,
-    /// And how much of the log they are, in percent; 50 if not set.
+    /// And how much of the log they are, in percent, 1 at least; 50 if not set.
     pub dead_percent_min: u8,
     /// How long a replaced or deleted record may stay in the log, from the moment when the first one was; 24 h if not set.
     pub dead_age_max: Duration,
