@@ -110,7 +110,7 @@ impl Engine {
             (tip.header.clone(), tip.file.clone(), tip.end)
         };
         let replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
-        let Replayed { mut index, mut source, link, dead_since_ms } = replayed;
+        let Replayed { mut index, mut source, link, mut dead_since_ms } = replayed;
         let tip = self.tip.lock();
         if tip.file.identity() != file.identity() {
             return Ok(());
@@ -124,12 +124,16 @@ impl Engine {
             for located in &frame.operations {
                 index.apply(&source, located)?;
             }
+            if index.dead_records() > 0 {
+                dead_since_ms.get_or_insert(frame.header.time_ms);
+            }
         }
         let mut renewed = (index, source.into());
         self.publish(|shared| {
             std::mem::swap(&mut shared.index, &mut renewed.0);
             std::mem::swap(&mut shared.source, &mut renewed.1);
-            shared.dead_since_ms = shared.dead_since_ms.or(dead_since_ms);
+            // What it said before may be of records that the move has left behind.
+            shared.dead_since_ms = dead_since_ms;
             Ok(())
         })
     }
