@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::join::generation_in_doubt;
 use super::locks::{self, LogLock};
 use super::page::{State, Swap};
 use super::recover::{FoundHeader, read_header};
@@ -61,6 +62,20 @@ impl Engine {
         }
         let waited = super::locks::POLL * TRIES;
         Err(Error::Busy { path: self.log_path.clone(), waited })
+    }
+
+    /// The same for whoever has the right to commit: also if whoever made a new generation died in it, and this handle
+    /// has slept since before the last one that was published, whose file nobody can open any more.
+    pub(super) fn follow_to_write(&self, tip: &mut Tip) -> Result<()> {
+        let (version, state) = self.lock_file.page.state();
+        if let Some(pending) = state.pending().filter(|_| tip.header.generation != state.generation)
+            && let Some((generation, durable_end)) = generation_in_doubt(self.directory.as_ref(), &state, pending)?
+            && generation != tip.header.generation
+        {
+            let in_doubt = State { generation, durable_end, swap: Swap::default(), ..state };
+            self.follow_to(tip, version, &in_doubt)?;
+        }
+        self.follow(tip)
     }
 
     /// Returns whether it came there: the file may not be found under its name just now.

@@ -140,7 +140,7 @@ impl Joining<'_> {
         let (version, state) = self.lock_file.page.state();
         let read = match state.pending() {
             None => Ok(None),
-            Some(pending) => self.generation_in_doubt(&state, pending).and_then(|found| match found {
+            Some(pending) => generation_in_doubt(self.directory.as_ref(), &state, pending).and_then(|found| match found {
                 Some((generation, durable_end)) => {
                     self.read(true, version, &State { generation, durable_end, ..state })
                 }
@@ -149,34 +149,6 @@ impl Joining<'_> {
         };
         lock.release_commit(self.storage, &self.lock_file.page);
         read
-    }
-
-    /// The generation that has the name while a move is in doubt, and its end. For whoever has the right to commit.
-    fn generation_in_doubt(&self, state: &State, pending: u64) -> Result<Option<(u64, u64)>> {
-        let path = self.directory.path().join(LOG);
-        let Some(file) = locks::open_log(self.directory.as_ref(), Access::Write)? else { return Ok(None) };
-        let FoundHeader { header, crc, .. } = read_header(file.as_ref(), &path)?;
-        if header.generation == pending {
-            return Ok(Some((pending, state.swap.new_end)));
-        }
-        if header.generation <= state.generation || header.generation > pending {
-            return Ok(None);
-        }
-        // CRASH: its maker died after the rename, and whoever wanted to end that died before the next one. The page
-        // speaks of the later one alone. Nobody has appended to this file, so it ends with its last seal.
-        let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
-        let mut scanner = Scanner::new(file.as_ref(), &path, header.seed(), crc, file_len);
-        let reason = loop {
-            if let Err(reason) = scanner.next_frame()?.map(drop) {
-                break reason;
-            }
-        };
-        let end = scanner.position();
-        let tail = tail::examine(file.as_ref(), &path, header.seed(), end, file_len)?;
-        if tail.watermark > end || !scanner.link().sealed {
-            return Err(Error::Corrupt { path, offset: end, reason });
-        }
-        Ok(Some((header.generation, end)))
     }
 
     /// `None` if the log's name does not stand for the generation of this state.
@@ -210,6 +182,34 @@ impl Joining<'_> {
         tip.reserve_ids(state);
         Ok(Some(Joined { tip, shared, report }))
     }
+}
+
+/// The generation that has the name while a move is in doubt, and its end. For whoever has the right to commit.
+pub(super) fn generation_in_doubt(directory: &dyn Directory, state: &State, pending: u64) -> Result<Option<(u64, u64)>> {
+    let path = directory.path().join(LOG);
+    let Some(file) = locks::open_log(directory, Access::Write)? else { return Ok(None) };
+    let FoundHeader { header, crc, .. } = read_header(file.as_ref(), &path)?;
+    if header.generation == pending {
+        return Ok(Some((pending, state.swap.new_end)));
+    }
+    if header.generation <= state.generation || header.generation > pending {
+        return Ok(None);
+    }
+    // CRASH: its maker died after the rename, and whoever wanted to end that died before the next one. The page
+    // speaks of the later one alone. Nobody has appended to this file, so it ends with its last seal.
+    let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
+    let mut scanner = Scanner::new(file.as_ref(), &path, header.seed(), crc, file_len);
+    let reason = loop {
+        if let Err(reason) = scanner.next_frame()?.map(drop) {
+            break reason;
+        }
+    };
+    let end = scanner.position();
+    let tail = tail::examine(file.as_ref(), &path, header.seed(), end, file_len)?;
+    if tail.watermark > end || !scanner.link().sealed {
+        return Err(Error::Corrupt { path, offset: end, reason });
+    }
+    Ok(Some((header.generation, end)))
 }
 
 /// Reads a store that nobody has open for writing, as an opener would, and leaves it as it is.

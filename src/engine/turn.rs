@@ -69,7 +69,7 @@ impl Engine {
             lock.check_current()?;
         }
         let mut tip = self.tip.lock();
-        self.follow(&mut tip)?;
+        self.follow_to_write(&mut tip)?;
         let page = &self.lock_file.page;
         let (_, state) = page.state();
         let is_current = self.directory.is_current(LOG, tip.file.as_ref())?;
