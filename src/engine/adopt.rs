@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::inspect::AdoptReport;
 use crate::options::Options;
 use crate::storage::Storage;
+use crate::trace;
 
 /// Adopts the log at `path`, if that is needed.
 pub(crate) fn adopt(options: &Options, storage: &Arc<dyn Storage>, path: &Path) -> Result<AdoptReport> {
@@ -44,12 +45,15 @@ impl Engine {
             rewrite.generation = rewrite.generation.max(slot.generation.saturating_add(1));
             rewrite.counters.raise(slot.next_id, slot.next_revision);
         }
-        self.rewrite(&mut turn, &rewrite)?;
+        let compacted = self.rewrite(&mut turn, &rewrite)?;
         // CRASH: the new generation is above the slots of this store, which mean nothing from then on; those of another
         // store still say that this log is to be adopted.
         self.lock_file.sync()?;
         let slot = self.tip.lock().slot();
         self.lock_file.write_slot(&slot);
-        self.lock_file.sync()
+        self.lock_file.sync()?;
+        drop(turn);
+        trace::compacted(&self.log_path, &compacted);
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::options::OnClash;
 use crate::overlay::{Overlay, Row};
 use crate::stats::ImportReport;
 use crate::token::{Column, Token};
+use crate::trace;
 
 /// What an operation takes beside its record as the caller gave it: headers, and what the store adds.
 const OPERATION_LEN_MORE: u64 = 128;
@@ -72,7 +73,9 @@ impl Engine {
         // Of several for one row the last one stays.
         let changed = rows.into_iter().zip(puts).collect();
         let rewrite = Rewrite { counters, changed, ..Rewrite::nothing(self) };
-        self.rewrite(&mut turn, &rewrite)?;
+        let compacted = self.rewrite(&mut turn, &rewrite)?;
+        drop(turn);
+        trace::compacted(&self.log_path, &compacted);
         Ok(report)
     }
 }

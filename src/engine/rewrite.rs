@@ -26,7 +26,6 @@ use crate::overlay::Row;
 use crate::progress::{Listener, Meter};
 use crate::stats::CompactReport;
 use crate::token::{Column, Token, TokenView};
-use crate::trace;
 
 /// A generation from which a new one is made, as it is at some moment.
 pub(super) struct Original {
@@ -75,16 +74,14 @@ impl Engine {
     /// Moves to a new generation with changes: all of them, or nothing happens. For whoever holds the compactor's lock.
     pub(super) fn rewrite(&self, turn: &mut Turn<'_>, rewrite: &Rewrite<'_>) -> Result<CompactReport> {
         let (original, built) = self.build(rewrite, &self.progress)?;
-        let report = self.install(turn, built, None, original.end).map_err(|error| match error {
+        self.install(turn, built, None, original.end).map_err(|error| match error {
             // The name shows already, and with it the changes, if it survives.
             error if self.lock_file.page.state().1.pending().is_some() && !rewrite.changed.is_empty() => {
                 let (path, source) = (self.log_path.clone(), Arc::new(io::Error::other(error)));
                 Error::OutcomeUnknown { path, source }
             }
             error => error,
-        })?;
-        trace::compacted(&self.log_path, &report);
-        Ok(report)
+        })
     }
 
     /// The number of the next generation. That of one whose maker died may be taken, by a file that may still show.
