@@ -64,7 +64,7 @@ impl Engine {
     pub(super) fn take_compactor(&self, timeout: Duration) -> Result<Compacting<'_>> {
         let lock = self.writing_lock()?;
         let ours = self.compactor.lock();
-        lock.take_compactor(self.storage.as_ref(), timeout)?;
+        lock.take_compactor(self.storage.as_ref(), timeout, || self.check_usable())?;
         let compacting = Compacting { _ours: ours, lock };
         self.check_usable()?;
         Ok(compacting)

@@ -136,16 +136,18 @@ impl Joining<'_> {
 
     /// The same if the maker of a generation has died before it could publish it.
     fn read_in_doubt(&self, lock: &StoreLock, start: std::time::Duration) -> Result<Option<Joined>> {
-        lock.take_commit(self.storage, &self.lock_file.page, start, self.options.lock_timeout)?;
+        lock.take_commit(self.storage, &self.lock_file.page, start, self.options.lock_timeout, || Ok(()))?;
         let (version, state) = self.lock_file.page.state();
         let read = match state.pending() {
             None => Ok(None),
-            Some(pending) => generation_in_doubt(self.directory.as_ref(), &state, pending).and_then(|found| match found {
-                Some((generation, durable_end)) => {
-                    self.read(true, version, &State { generation, durable_end, ..state })
-                }
-                None => Ok(None),
-            }),
+            Some(pending) => {
+                generation_in_doubt(self.directory.as_ref(), &state, pending).and_then(|found| match found {
+                    Some((generation, durable_end)) => {
+                        self.read(true, version, &State { generation, durable_end, ..state })
+                    }
+                    None => Ok(None),
+                })
+            }
         };
         lock.release_commit(self.storage, &self.lock_file.page);
         read
@@ -185,7 +187,11 @@ impl Joining<'_> {
 }
 
 /// The generation that has the name while a move is in doubt, and its end. For whoever has the right to commit.
-pub(super) fn generation_in_doubt(directory: &dyn Directory, state: &State, pending: u64) -> Result<Option<(u64, u64)>> {
+pub(super) fn generation_in_doubt(
+    directory: &dyn Directory,
+    state: &State,
+    pending: u64,
+) -> Result<Option<(u64, u64)>> {
     let path = directory.path().join(LOG);
     let Some(file) = locks::open_log(directory, Access::Write)? else { return Ok(None) };
     let FoundHeader { header, crc, .. } = read_header(file.as_ref(), &path)?;

@@ -98,13 +98,15 @@ impl StoreLock {
         self.file.is_locked(PRESENCE).map_err(|error| Error::io("ask for the lock of", &self.path, error))
     }
 
-    /// Makes another process's writers wait. Under the handle's own mutex of writers. The time limit counts from `start`.
+    /// Makes another process's writers wait. Under the handle's own mutex of writers. The time limit counts from `start`;
+    /// `go_on` is asked before each wait, and an error ends them.
     pub(crate) fn take_commit(
         &self,
         storage: &dyn Storage,
         page: &SharedPage,
         start: Duration,
         timeout: Duration,
+        go_on: impl Fn() -> Result<()>,
     ) -> Result<()> {
         let contended = page.is_waited_for(storage.now_ms());
         if contended && self.in_a_row.load(Ordering::Relaxed) >= BATCHES_IN_A_ROW {
@@ -120,6 +122,7 @@ impl StoreLock {
                 return Ok(());
             }
             self.in_a_row.store(0, Ordering::Relaxed);
+            go_on()?;
             let waited = storage.clock().saturating_sub(start);
             if waited >= timeout {
                 return Err(Error::Busy { path: self.path.clone(), waited });
@@ -137,9 +140,23 @@ impl StoreLock {
         }
     }
 
-    /// Keeps other processes from making a new generation. Under the handle's own mutex of compactors.
-    pub(crate) fn take_compactor(&self, storage: &dyn Storage, timeout: Duration) -> Result<()> {
-        self.wait_for(storage, COMPACTOR, Lock::Exclusive, storage.clock(), timeout)
+    /// Keeps other processes from making a new generation. Under the handle's own mutex of compactors. `go_on` as above.
+    pub(crate) fn take_compactor(
+        &self,
+        storage: &dyn Storage,
+        timeout: Duration,
+        go_on: impl Fn() -> Result<()>,
+    ) -> Result<()> {
+        let start = storage.clock();
+        while !self.try_lock(COMPACTOR, Lock::Exclusive)? {
+            go_on()?;
+            let waited = storage.clock().saturating_sub(start);
+            if waited >= timeout {
+                return Err(Error::Busy { path: self.path.clone(), waited });
+            }
+            storage.sleep(POLL);
+        }
+        Ok(())
     }
 
     pub(crate) fn release_compactor(&self) {

@@ -32,7 +32,9 @@ impl Engine {
         if writer.closed {
             return Err(Error::Closed);
         }
-        lock.take_commit(self.storage.as_ref(), &self.lock_file.page, start, self.lock_timeout)?;
+        let (storage, page) = (self.storage.as_ref(), &self.lock_file.page);
+        // Whoever closes the handle waits for us.
+        lock.take_commit(storage, page, start, self.lock_timeout, || self.check_usable())?;
         // From here on it is let go by `drop`.
         let in_doubt = false;
         let mut turn = Turn { engine: self, writer, in_doubt };
@@ -42,11 +44,7 @@ impl Engine {
 
     /// The same for appending: mends what keeps from it, if that can be done by itself.
     /// `compacting` is for who has the right to make a new generation already.
-    pub(super) fn take_turn_to_append(
-        &self,
-        start: Duration,
-        compacting: Option<&Compacting<'_>>,
-    ) -> Result<Turn<'_>> {
+    pub(super) fn take_turn_to_append(&self, start: Duration, compacting: Option<&Compacting<'_>>) -> Result<Turn<'_>> {
         let turn = self.take_turn(start)?;
         let turn = if turn.in_doubt && !self.lock_file.page.sync_failed() {
             drop(turn);
