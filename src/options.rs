@@ -137,7 +137,9 @@ impl Options {
     }
 
     /// Whether this handle only reads. It never writes to any file, not even to recover a torn tail, and needs no more than
-    /// the right to read; writing calls are [`ReadOnly`](crate::Error::ReadOnly). It sees what others save at once.
+    /// the right to read; writing calls are [`ReadOnly`](crate::Error::ReadOnly). It sees what others save at once. (A store
+    /// whose lock file is not there is read as it is when it is opened.) It comes in beside everybody, also an exclusive
+    /// handle, and [`exclusive`](Self::exclusive) means nothing for it.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
@@ -171,8 +173,8 @@ impl Options {
     }
 
     /// How long a call waits for others before it is [`Busy`](crate::Error::Busy): a save for other processes' saves, an
-    /// open for somebody who is opening the store at the same moment, a compaction for another one. 10 s if not set. A
-    /// store that somebody has open [exclusively](Self::exclusive) is `Locked` at once.
+    /// open for somebody who is opening the store at the same moment, a compaction for another one. 10 s if not set. Threads
+    /// of the same handle wait for each other's work as long as that takes. A store that somebody has open [exclusively](Self::exclusive) is `Locked` at once.
     #[must_use]
     pub fn lock_timeout(mut self, lock_timeout: Duration) -> Self {
         self.lock_timeout = lock_timeout;

@@ -96,12 +96,16 @@ fn a_handle_that_sleeps_lets_the_old_file_go() {
     let log = path.join("store.log").canonicalize().unwrap();
     let gone = || format!("{} (deleted)", log.display());
     let is_mapped = || std::fs::read_to_string("/proc/self/maps").unwrap().contains(&gone());
+    let is_open = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|file| file.to_string_lossy() == gone())
+    };
     for _ in 0..3 {
         let rows = sleeping.iter();
         store.compact().unwrap();
         assert!(is_mapped(), "an iteration holds it");
         drop(rows);
-        until("the end of the old map", || !is_mapped());
+        until("the end of the old file", || !is_mapped() && !is_open());
     }
     assert!(sleeping.get(Key::UserName("ann")).unwrap().is_some());
 }

@@ -92,6 +92,10 @@ impl Engine {
                 self.lock_file.sync_now_and_then(self.storage.now_ms());
             }
         }
+        if page.state().1.pending().is_some() && !page.sync_failed() {
+            // Whoever makes that generation has the right to; if nobody does any more, its maker has died.
+            let _ = self.end_doubt(None);
+        }
         self.compact_if_due();
     }
 

@@ -57,7 +57,9 @@ impl Engine {
         };
         // Not before: whoever is told may find, and the index was kept still until here.
         let mut meter = self.progress.start(len_min);
-        tokens.iter().for_each(|token| meter.step_by(len(token)));
+        for token in tokens {
+            meter.step_by(len(token));
+        }
         if let (OnClash::Refuse, Some(id)) = (on_clash, first_clash) {
             return Err(Error::IdTaken { id, count: report.clashes });
         }

@@ -82,36 +82,47 @@ impl Engine {
         if !is_current {
             return Err(Error::LockReplaced { path: self.log_path.clone() });
         }
-        if page.intent_end() > tip.end && !page.sync_failed() {
-            self.undo_intent(&mut tip)?;
+        let is_interrupted = page.intent_end() > tip.end && !page.sync_failed();
+        if is_interrupted {
+            self.show_proved(&mut tip)?;
         }
         if writer.appender.file().identity() == tip.file.identity() {
             writer.appender.move_to(tip.end, tip.link);
         } else {
             writer.appender = self.appender(&tip)?;
         }
+        // Nobody moves it while we have the right to commit; whoever follows need not wait for the sync.
+        drop(tip);
+        if is_interrupted {
+            self.undo_intent(writer)?;
+        }
         Ok(false)
     }
 
-    /// What a writer left that died between its intent and its acknowledgement: what its slot proves durable is shown, the
-    /// rest never counts. It is zeroed, and not taken over: its sync may have failed.
-    fn undo_intent(&self, tip: &mut Tip) -> Result<()> {
-        let page = &self.lock_file.page;
+    /// Of what a writer left that died between its intent and its acknowledgement, what its slot proves durable.
+    fn show_proved(&self, tip: &mut Tip) -> Result<()> {
         let slots: Vec<Slot> = self.lock_file.slots().filter(|slot| slot.uuid == tip.header.uuid).collect();
         let proved = proved_end(&tip.header, &slots);
         if proved > tip.end {
             // CRASH: between slot and publish.
             self.read_on(tip, proved)?;
-            let (_, state) = page.state();
+            let (_, state) = self.lock_file.page.state();
             self.publish_page(&tip.state(state.swap))?;
         }
+        Ok(())
+    }
+
+    /// The rest never counts. It is zeroed, and not taken over: its sync may have failed.
+    fn undo_intent(&self, writer: &Writer) -> Result<()> {
+        let page = &self.lock_file.page;
+        let (file, durable_end) = (writer.appender.file(), writer.appender.end());
         let io = |error| Error::io("undo an interrupted write to", &self.log_path, error);
-        let end = page.intent_end().min(tip.file.file_len().map_err(io)?);
-        if end > tip.end {
-            append::write_zeros(tip.file.as_ref(), tip.end, end).map_err(io)?;
-            tip.file.sync().inspect_err(|_| page.set_sync_failed(true)).map_err(io)?;
+        let end = page.intent_end().min(file.file_len().map_err(io)?);
+        if end > durable_end {
+            append::write_zeros(file.as_ref(), durable_end, end).map_err(io)?;
+            file.sync().inspect_err(|_| page.set_sync_failed(true)).map_err(io)?;
         }
-        page.set_intent_end(tip.end);
+        page.set_intent_end(durable_end);
         Ok(())
     }
 
