@@ -1,94 +1,14 @@
 //! Calls that wait at the same time become one frame, and each is answered for itself.
 //!
-//! Method: another handle holds the right to commit, by an import whose progress report waits; meanwhile the callers
-//! queue up, the first of them as their leader. When the import ends, they are one batch: the log's sequence says so.
+//! Method: `one_batch` makes them wait; the log's sequence says whether they became one.
 
+mod one_batch;
 mod sim;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::Duration;
-
 use sim::Sim;
-use tokcask::{Error, ErrorKind, Key, LogStore, OnClash, Options, ReadMode, Token, TokenStore, open_on};
+use tokcask::{ErrorKind, Key, LogStore, Token, TokenStore};
 
-const STORE: &str = "/store";
-
-fn token(user: &str, access: &str) -> Token {
-    Token::builder().user_name(user).access_token(access).build()
-}
-
-fn options() -> Options {
-    // The simulated clock runs by itself while somebody waits.
-    Options::new().background(false).read_mode(ReadMode::Copy).lock_timeout(Duration::MAX)
-}
-
-fn open(sim: &Sim, options: &Options) -> LogStore {
-    open_on(options, Arc::new(sim.clone()), Path::new(STORE)).unwrap()
-}
-
-/// Somebody else who commits, until told to end.
-struct Holder {
-    end: Sender<()>,
-    thread: thread::JoinHandle<()>,
-}
-
-impl Holder {
-    fn start(sim: &Sim) -> Self {
-        let (begun, has_begun) = channel();
-        let (end, ends) = channel::<()>();
-        let wait = std::sync::Mutex::new((begun, Some(ends)));
-        let options = options().on_progress(move |progress| {
-            // Only the import is so long.
-            let mut wait = wait.lock().unwrap();
-            if progress.bytes_total > 40_000
-                && let Some(ends) = wait.1.take()
-            {
-                wait.0.send(()).unwrap();
-                let _: Result<(), _> = Receiver::recv(&ends);
-            }
-        });
-        let holder = open(sim, &options);
-        let thread = thread::spawn(move || {
-            let long: Vec<_> = (0..50).map(|row| token(&format!("long{row}"), &"x".repeat(1000))).collect();
-            holder.import(&long, OnClash::Refuse).unwrap();
-        });
-        has_begun.recv().unwrap();
-        Self { end, thread }
-    }
-
-    fn end(self) {
-        drop(self.end);
-        self.thread.join().unwrap();
-    }
-}
-
-/// What a caller does, and what it is told.
-type Call<'a> = Box<dyn FnOnce(&LogStore) -> Result<(), ErrorKind> + Send + 'a>;
-
-/// Lets all of these calls wait at the same time, and returns their answers.
-fn at_once(sim: &Sim, store: &LogStore, calls: Vec<Call<'_>>) -> Vec<Result<(), ErrorKind>> {
-    let holder = Holder::start(sim);
-    thread::scope(|scope| {
-        let callers: Vec<_> = calls
-            .into_iter()
-            .map(|call| {
-                let caller = scope.spawn(move || call(store));
-                // In order; who comes late would only be in the next batch.
-                thread::sleep(Duration::from_millis(60));
-                caller
-            })
-            .collect();
-        holder.end();
-        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
-    })
-}
-
-fn kinds<T>(answer: Result<T, Error>) -> Result<(), ErrorKind> {
-    answer.map(drop).map_err(|error| error.kind())
-}
+use one_batch::{Call, at_once, kinds, open, options, token};
 
 #[test]
 fn one_frame_for_all_and_an_error_for_whom_it_concerns() {
