@@ -2,6 +2,7 @@
 //!
 //! Each module has its own goal and method; `run` starts the program, `fixture` makes stores.
 
+mod beside;
 mod commands;
 mod damaged;
 mod exit_codes;
