@@ -147,7 +147,7 @@ impl Options {
     }
 
     /// Whether the store may lie on a network or user-space file system, where locks and shared memory may not work between
-    /// machines. Such a handle is always [`exclusive`](Self::exclusive); that no other machine has the store open is for
+    /// machines. There a handle is always [`exclusive`](Self::exclusive); that no other machine has the store open is for
     /// you to see to. Without it such a file system is refused.
     #[must_use]
     pub fn network(mut self, network: bool) -> Self {

@@ -189,11 +189,6 @@ impl<'a> NewLog<'a> {
     pub(crate) fn end(&self) -> u64 {
         self.appender.end()
     }
-
-    /// What the next frame has to follow.
-    pub(crate) fn link(&self) -> Link {
-        self.appender.link()
-    }
 }
 
 impl Drop for NewLog<'_> {

@@ -86,8 +86,11 @@ impl Engine {
         }
         let mut turn = self.take_turn(self.storage.clock())?;
         carrying.round()?;
-        let Carrying { built, copied: (end, _), carried, .. } = carrying;
-        let built = if carried { built.seal_again()? } else { built };
+        if carrying.carried {
+            // The file grew since its seal.
+            self.seal(&mut carrying.built)?;
+        }
+        let Carrying { built, copied: (end, _), .. } = carrying;
         let report = self.install(&mut turn, built, Some(end), end)?;
         drop(turn);
         trace::compacted(&self.log_path, &report);
@@ -109,25 +112,13 @@ impl Engine {
             let tip = self.tip.lock();
             (tip.header.clone(), tip.file.clone(), tip.end)
         };
-        let replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
-        let Replayed { mut index, mut source, link, mut dead_since_ms } = replayed;
+        let mut replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
         let tip = self.tip.lock();
         if tip.file.identity() != file.identity() {
             return Ok(());
         }
-        let mut scanner = Scanner::after(file.as_ref(), &self.log_path, header.seed(), (end, link), tip.end);
-        while scanner.position() < tip.end {
-            let offset = scanner.position();
-            let damaged = |reason| Error::Corrupt { path: self.log_path.clone(), offset, reason };
-            let frame = scanner.next_frame()?.map_err(damaged)?;
-            source = source.publish(frame.offset + frame.header.frame_len())?.unwrap_or(source);
-            for located in &frame.operations {
-                index.apply(&source, located)?;
-            }
-            if index.dead_records() > 0 {
-                dead_since_ms.get_or_insert(frame.header.time_ms);
-            }
-        }
+        replayed.read_on(&header, tip.end)?;
+        let Replayed { index, source, dead_since_ms, .. } = replayed;
         let mut renewed = (index, source.into());
         self.publish(|shared| {
             std::mem::swap(&mut shared.index, &mut renewed.0);
@@ -135,17 +126,10 @@ impl Engine {
             // What it said before may be of records that the move has left behind.
             shared.dead_since_ms = dead_since_ms;
             Ok(())
-        })
-    }
-}
-
-impl Built<'_> {
-    /// The file grew since its seal.
-    fn seal_again(mut self) -> Result<Self> {
-        self.log.sync()?;
-        self.log.seal(self.index.len())?;
-        self.source = self.source.publish(self.log.end())?.unwrap_or(self.source);
-        Ok(self)
+        })?;
+        // Before the old index goes, which takes a while.
+        drop(tip);
+        Ok(())
     }
 }
 
@@ -185,7 +169,6 @@ impl Carrying<'_> {
         let (path, seed) = (&self.engine.log_path, self.original.header.seed());
         let file = self.original.source.file().clone();
         let mut old = Scanner::after(file.as_ref(), path, seed, (from, link), end);
-        let mut read_back = (self.built.log.end(), self.built.log.link());
         while old.position() < end {
             self.engine.check_usable()?;
             let offset = old.position();
@@ -193,28 +176,9 @@ impl Carrying<'_> {
             let frame = old.next_frame()?.map_err(damaged)?;
             self.built.log.transcribe(&frame)?;
             self.carried = true;
-            read_back = self.take_up(read_back).map_err(|error| self.engine.of_new(error))?;
         }
         self.copied = (end, old.link());
+        self.engine.read_back(&mut self.built)?;
         Ok(end - from)
-    }
-
-    /// Takes the frame that was written last into the new index, as an opener would read it.
-    fn take_up(&mut self, (offset, link): (u64, Link)) -> Result<(u64, Link)> {
-        let Built { header, log, index, source, dead_since_ms } = &mut self.built;
-        let path = &self.engine.log_path;
-        let mut scanner = Scanner::after(log.file().as_ref(), path, header.seed(), (offset, link), log.end());
-        let frame = scanner.next_frame()?;
-        let frame = frame.map_err(|reason| Error::Corrupt { path: path.clone(), offset, reason })?;
-        if let Some(longer) = source.publish(log.end())? {
-            *source = longer;
-        }
-        for located in &frame.operations {
-            index.apply(source, located)?;
-        }
-        if index.dead_records() > 0 {
-            dead_since_ms.get_or_insert(frame.header.time_ms);
-        }
-        Ok((log.end(), log.link()))
     }
 }

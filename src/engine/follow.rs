@@ -104,9 +104,9 @@ impl Engine {
         if self.mode != Mode::ReadOnly && !log_lock.as_ref().is_some_and(|lock| lock.is_of(file.as_ref())) {
             return Ok(false);
         }
-        if self.can_go_on(tip, &header, &state.swap)? {
+        if self.can_go_on(tip, &header, &state.swap) {
             self.read_on(tip, old_end)?;
-            let link = sealed_link(file.as_ref(), &header, new_end)?.ok_or_else(|| self.unlike_page(new_end))?;
+            let link = self.sealed_link(file.as_ref(), &header, new_end)?.ok_or_else(|| self.unlike_page(new_end))?;
             let source = self.source(&file, &header, end)?;
             source.publish(new_end)?;
             self.publish(|shared| {
@@ -119,7 +119,7 @@ impl Engine {
             self.set_version(version)?;
         } else {
             let replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
-            let Replayed { index, source, link, dead_since_ms } = replayed;
+            let Replayed { index, source, link, dead_since_ms, .. } = replayed;
             *tip = Tip { header, file, log_lock, end, link };
             self.publish(|shared| {
                 *shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
@@ -133,9 +133,10 @@ impl Engine {
 
     /// Whether the rows that are shown now are those with which the new generation begins, or will be when the old log
     /// was read to its end.
-    fn can_go_on(&self, tip: &Tip, header: &FileHeader, swap: &Swap) -> Result<bool> {
+    fn can_go_on(&self, tip: &Tip, header: &FileHeader, swap: &Swap) -> bool {
         let follows = swap.from == tip.header.generation && swap.to == header.generation && swap.to == swap.from + 1;
-        Ok(follows && swap.old_end >= tip.end && !self.shared()?.source.has_older())
+        // An index that is lost is built anew either way.
+        follows && swap.old_end >= tip.end && self.shared().is_ok_and(|shared| !shared.source.has_older())
     }
 
     /// Takes up the frames from the tip to `end`, which are durable.
@@ -190,15 +191,15 @@ impl Engine {
         let reason = DecodeError::Invalid { rule: "no seal where the shared page says that one ends" };
         Error::Corrupt { path: self.log_path.clone(), offset, reason }
     }
-}
 
-/// What the frame behind a seal that ends at `end` has to follow; `None` if there is no such seal.
-pub(super) fn sealed_link(file: &dyn File, header: &FileHeader, end: u64) -> Result<Option<Link>> {
-    const SEAL_LEN: usize = FRAME_HEADER_LEN + SEALED_LEN;
-    let Some(offset) = end.checked_sub(SEAL_LEN as u64) else { return Ok(None) };
-    let mut bytes = [0; SEAL_LEN];
-    let read = file.read_at(&mut bytes, offset).map_err(|error| Error::io("read", LOG, error))?;
-    let decoded = FrameHeader::decode(header.seed(), offset, &bytes[..read.min(FRAME_HEADER_LEN)]);
-    let sealed = decoded.ok().filter(|(found, _)| found.kind == Kind::Seal && found.frame_len() == SEAL_LEN as u64);
-    Ok(sealed.map(|(found, crc)| Link::at(&found, crc)))
+    /// What the frame behind a seal that ends at `end` has to follow; `None` if there is no such seal.
+    fn sealed_link(&self, file: &dyn File, header: &FileHeader, end: u64) -> Result<Option<Link>> {
+        const SEAL_LEN: usize = FRAME_HEADER_LEN + SEALED_LEN;
+        let Some(offset) = end.checked_sub(SEAL_LEN as u64) else { return Ok(None) };
+        let mut bytes = [0; SEAL_LEN];
+        let read = file.read_at(&mut bytes, offset).map_err(|error| Error::io("read", &self.log_path, error))?;
+        let decoded = FrameHeader::decode(header.seed(), offset, &bytes[..read.min(FRAME_HEADER_LEN)]);
+        let sealed = decoded.ok().filter(|(found, _)| found.kind == Kind::Seal && found.frame_len() == SEAL_LEN as u64);
+        Ok(sealed.map(|(found, crc)| Link::at(&found, crc)))
+    }
 }

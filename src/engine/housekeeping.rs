@@ -86,7 +86,7 @@ impl Engine {
             return;
         }
         let page = &self.lock_file.page;
-        if page.is_unsynced() && self.storage.now_ms().abs_diff(page.synced_at_ms()) >= 1000 && !page.sync_failed() {
+        if self.lock_file.is_sync_due(self.storage.now_ms()) && !page.sync_failed() {
             let turn = self.take_turn(self.storage.clock());
             if turn.is_ok() {
                 self.lock_file.sync_now_and_then(self.storage.now_ms());
@@ -104,7 +104,7 @@ impl Engine {
         let Some(mut writer) = self.writer.try_lock() else { return };
         let tip = self.tip.lock();
         if writer.appender.file().identity() != tip.file.identity()
-            && let Ok(appender) = self.appender(&tip)
+            && let Ok(appender) = tip.appender(&self.log_path)
         {
             writer.appender = appender;
         }

@@ -15,7 +15,6 @@ use super::replay::{Replayed, replay, replay_through};
 use super::{Engine, LOG, Mode, Shared, redo};
 use crate::error::{Error, Result};
 use crate::format::slot::Slot;
-use crate::log::append::Appender;
 use crate::log::scan::Scanner;
 use crate::log::source::Source;
 use crate::log::tail;
@@ -37,8 +36,7 @@ pub(super) fn join(
     let (joined, in_doubt) =
         Joining { options, storage: storage.as_ref(), directory, lock_file: &lock_file }.join(Some(&lock))?;
     let Joined { tip, shared, report } = joined;
-    let appender =
-        Appender::new(tip.file.clone(), &directory.path().join(LOG), tip.header.seed(), tip.end, tip.end, tip.link);
+    let appender = tip.appender(&directory.path().join(LOG))?;
     let parts = Parts { lock: Some(lock), lock_file, tip, shared, appender, report, mode: Mode::Shared };
     let engine = Engine::assemble(options, storage, directory, parts);
     if in_doubt {
@@ -65,7 +63,7 @@ pub(super) fn open_to_read(
             let (joined, _) = joining.join(None)?;
             (lock_file, joined)
         }
-        Some(lock) if LockFile::is_whole(lock.file())? => {
+        Some(lock) if LockFile::is_whole(directory.as_ref(), lock.file())? => {
             let lock_file = LockFile::to_read(directory.as_ref(), lock.file())?;
             let joined = read_alone(options, directory.as_ref(), &lock_file)?;
             lock.leave_door();
@@ -81,8 +79,7 @@ pub(super) fn open_to_read(
         }
     };
     let Joined { tip, shared, report } = joined;
-    let appender =
-        Appender::new(tip.file.clone(), &directory.path().join(LOG), tip.header.seed(), tip.end, tip.end, tip.link);
+    let appender = tip.appender(&directory.path().join(LOG))?;
     let parts = Parts { lock, lock_file, tip, shared, appender, report, mode: Mode::ReadOnly };
     let engine = Engine::assemble(options, storage, directory, parts);
     trace::opened(&engine.log_path, &engine.report);
@@ -178,7 +175,7 @@ impl Joining<'_> {
             report.operations += frame.operations.len() as u64;
             meter.step_to(frame.offset + frame.header.frame_len());
         })?;
-        let Replayed { index, source, link, dead_since_ms } = replayed;
+        let Replayed { index, source, link, dead_since_ms, .. } = replayed;
         let shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
         let mut tip = Tip { header, file, log_lock, end: state.durable_end, link };
         tip.reserve_ids(state);

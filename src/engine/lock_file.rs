@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::LOCK;
 use super::page::{SharedPage, State, Still};
+use super::{LOCK, locks};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::slot::{SLOT_LEN, Slot};
 use crate::log::append;
@@ -58,8 +58,8 @@ impl LockFile {
     }
 
     /// Whether it has the length that it has once it is made.
-    pub(crate) fn is_whole(locked: &dyn File) -> Result<bool> {
-        let len = locked.file_len().map_err(|error| Error::io("stat", LOCK, error))?;
+    pub(crate) fn is_whole(directory: &dyn Directory, locked: &dyn File) -> Result<bool> {
+        let len = locked.file_len().map_err(|error| Error::io("stat", directory.path().join(LOCK), error))?;
         Ok(len >= LOCK_LEN as u64)
     }
 
@@ -72,11 +72,7 @@ impl LockFile {
     fn map(directory: &dyn Directory, locked: &dyn File, access: Access) -> Result<Self> {
         let path = directory.path().join(LOCK);
         let replaced = || Error::LockReplaced { path: path.clone() };
-        let file = match access {
-            Access::Write => directory.open(LOCK)?,
-            Access::Read => directory.open_to_read(LOCK)?,
-        };
-        let file = file.ok_or_else(replaced)?;
+        let file = locks::open(directory, LOCK, access)?.ok_or_else(replaced)?;
         if file.identity() != locked.identity() {
             return Err(replaced());
         }
@@ -145,10 +141,15 @@ impl LockFile {
     ///
     /// Failing is no failure of the save: a slot is a lower bound.
     pub(crate) fn sync_now_and_then(&self, now_ms: u64) {
-        const EVERY_MS: u64 = 1000;
-        if now_ms.abs_diff(self.page.synced_at_ms()) >= EVERY_MS && self.sync().is_ok() {
+        if self.is_sync_due(now_ms) && self.sync().is_ok() {
             self.page.set_synced_at_ms(now_ms);
         }
+    }
+
+    /// Whether there is something to sync, and the last time was a while ago.
+    pub(crate) fn is_sync_due(&self, now_ms: u64) -> bool {
+        const EVERY_MS: u64 = 1000;
+        self.page.is_unsynced() && now_ms.abs_diff(self.page.synced_at_ms()) >= EVERY_MS
     }
 }
 

@@ -4,7 +4,7 @@
 //! the same opening, so they stand behind mutexes of the handle; two handles in one process are as two processes.
 //!
 //! Order: the door; presence; the compactor; the right to commit. The log's byte is only ever tried. ARCHITECTURE.md,
-//! "Locks and the page".
+//! "Processes".
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl StoreLock {
         loop {
             let (file, path) = (open_or_create(directory.as_ref())?, directory.path().join(LOCK));
             let lock = Self { directory: directory.clone(), file, path, in_a_row: AtomicU32::new(0) };
-            lock.wait_for(storage, DOOR, Lock::Exclusive, start, timeout)?;
+            lock.wait_for(storage, DOOR, Lock::Exclusive, (start, timeout), || Ok(()))?;
             // Somebody may have put another lock file there while we waited for the old one.
             if lock.directory.is_current(LOCK, lock.file.as_ref())? {
                 return Ok(lock);
@@ -70,13 +70,13 @@ impl StoreLock {
         let Some(file) = directory.open_to_lock(LOCK, Access::Read)? else { return Ok(None) };
         let path = directory.path().join(LOCK);
         let lock = Self { directory: directory.clone(), file, path, in_a_row: AtomicU32::new(0) };
-        lock.wait_for(storage, DOOR, Lock::Shared, storage.clock(), timeout)?;
+        lock.wait_for(storage, DOOR, Lock::Shared, (storage.clock(), timeout), || Ok(()))?;
         Ok(Some(lock))
     }
 
     /// Stands in the door once more, to leave.
     pub(crate) fn wait_at_door(&self, storage: &dyn Storage, timeout: Duration) -> Result<()> {
-        self.wait_for(storage, DOOR, Lock::Exclusive, storage.clock(), timeout)
+        self.wait_for(storage, DOOR, Lock::Exclusive, (storage.clock(), timeout), || Ok(()))
     }
 
     pub(crate) fn leave_door(&self) {
@@ -147,16 +147,7 @@ impl StoreLock {
         timeout: Duration,
         go_on: impl Fn() -> Result<()>,
     ) -> Result<()> {
-        let start = storage.clock();
-        while !self.try_lock(COMPACTOR, Lock::Exclusive)? {
-            go_on()?;
-            let waited = storage.clock().saturating_sub(start);
-            if waited >= timeout {
-                return Err(Error::Busy { path: self.path.clone(), waited });
-            }
-            storage.sleep(POLL);
-        }
-        Ok(())
+        self.wait_for(storage, COMPACTOR, Lock::Exclusive, (storage.clock(), timeout), go_on)
     }
 
     pub(crate) fn release_compactor(&self) {
@@ -179,8 +170,17 @@ impl StoreLock {
         }
     }
 
-    fn wait_for(&self, storage: &dyn Storage, byte: u64, lock: Lock, start: Duration, timeout: Duration) -> Result<()> {
+    /// The time limit counts from the moment beside it; `go_on` as above.
+    fn wait_for(
+        &self,
+        storage: &dyn Storage,
+        byte: u64,
+        lock: Lock,
+        (start, timeout): (Duration, Duration),
+        go_on: impl Fn() -> Result<()>,
+    ) -> Result<()> {
         while !self.try_lock(byte, lock)? {
+            go_on()?;
             let waited = storage.clock().saturating_sub(start);
             if waited >= timeout {
                 return Err(Error::Busy { path: self.path.clone(), waited });
@@ -268,14 +268,18 @@ impl LogLock {
 
 /// Opens the log for reading and mapping, and holds it as its reader for as long as anything of it is mapped.
 pub(crate) fn open_log(directory: &dyn Directory, access: Access) -> Result<Option<Arc<dyn File>>> {
-    let file = match access {
-        Access::Write => directory.open(LOG)?,
-        Access::Read => directory.open_to_read(LOG)?,
-    };
+    let file = open(directory, LOG, access)?;
     if let Some(file) = &file {
         hold_as_reader(directory, LOG, file.as_ref())?;
     }
     Ok(file)
+}
+
+pub(super) fn open(directory: &dyn Directory, name: &str, access: Access) -> Result<Option<Arc<dyn File>>> {
+    match access {
+        Access::Write => directory.open(name),
+        Access::Read => directory.open_to_read(name),
+    }
 }
 
 /// Whoever wants to know that a file is gone for good waits for this lock.

@@ -17,10 +17,36 @@ pub(super) struct Replayed {
     pub(super) index: Index,
     /// Where to read it from.
     pub(super) source: Source,
+    /// How far it was read.
+    pub(super) end: u64,
     /// What the next frame has to follow.
     pub(super) link: Link,
     /// When the first of its records was replaced or deleted.
     pub(super) dead_since_ms: Option<u64>,
+}
+
+impl Replayed {
+    /// Takes up what was written since, up to `end`, all of which must be good.
+    pub(super) fn read_on(&mut self, header: &FileHeader, end: u64) -> Result<()> {
+        let Self { index, source, end: at, link, dead_since_ms } = self;
+        let (file, path) = (source.file().clone(), source.path().to_owned());
+        let mut scanner = Scanner::after(file.as_ref(), &path, header.seed(), (*at, *link), end);
+        while *at < end {
+            let frame = scanner.next_frame()?;
+            let frame = frame.map_err(|reason| Error::Corrupt { path: path.clone(), offset: *at, reason })?;
+            (*at, *link) = (frame.offset + frame.header.frame_len(), frame.after);
+            if let Some(longer) = source.publish(*at)? {
+                *source = longer;
+            }
+            for located in &frame.operations {
+                index.apply(source, located)?;
+            }
+            if index.dead_records() > 0 {
+                dead_since_ms.get_or_insert(frame.header.time_ms);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Applies all good frames, publishing each before it is applied; returns the index, when its first record died, and why
@@ -73,5 +99,5 @@ pub(super) fn replay_through(
     if offset != end {
         return Err(Error::Corrupt { path: path.into(), offset, reason });
     }
-    Ok(Replayed { index, source, link, dead_since_ms })
+    Ok(Replayed { index, source, end, link, dead_since_ms })
 }

@@ -47,10 +47,8 @@ pub(super) struct Rewrite<'a> {
 pub(super) struct Built<'a> {
     pub(super) header: FileHeader,
     pub(super) log: NewLog<'a>,
-    pub(super) index: Index,
-    pub(super) source: Source,
-    /// When the first record died that was saved meanwhile.
-    pub(super) dead_since_ms: Option<u64>,
+    /// What an opener would make of it.
+    replayed: Replayed,
 }
 
 /// Where a row of a new generation comes from.
@@ -129,13 +127,25 @@ impl Engine {
             meter.step_by(origin.len());
         }
         log.sync()?;
-        // As an opener would read it.
-        let read_back = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode);
-        let Replayed { index, source, .. } = read_back.map_err(|error| self.of_new(error))?;
-        self.compare(&original.source, &origins, &source, &index)?;
-        log.seal(index.len())?;
-        source.publish(log.end())?;
-        Ok((original, Built { header, log, index, source, dead_since_ms: None }))
+        let replayed = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode);
+        let replayed = replayed.map_err(|error| self.of_new(error))?;
+        self.compare(&original.source, &origins, &replayed.source, &replayed.index)?;
+        let mut built = Built { header, log, replayed };
+        self.seal(&mut built)?;
+        Ok((original, built))
+    }
+
+    /// Makes all of it durable, and then says so in it.
+    pub(super) fn seal(&self, built: &mut Built<'_>) -> Result<()> {
+        built.log.sync()?;
+        built.log.seal(built.replayed.index.len())?;
+        self.read_back(built)
+    }
+
+    /// Reads what was written to the file since the last time.
+    pub(super) fn read_back(&self, built: &mut Built<'_>) -> Result<()> {
+        let Built { header, log, replayed } = built;
+        replayed.read_on(header, log.end()).map_err(|error| self.of_new(error))
     }
 
     /// Reads the old log once with `read_at`, where a bad sector is an error; in a map it would be the end of the process.
@@ -174,7 +184,7 @@ impl Engine {
     }
 
     /// Damage in the new file: the old one is fine.
-    pub(super) fn of_new(&self, error: Error) -> Error {
+    fn of_new(&self, error: Error) -> Error {
         match error {
             Error::Corrupt { offset, reason, .. } => {
                 Error::Corrupt { path: self.directory.path().join(LOG_NEW), offset, reason }
@@ -192,7 +202,8 @@ impl Engine {
         old_end: Option<u64>,
         bytes_before: u64,
     ) -> Result<CompactReport> {
-        let Built { header, mut log, index, source, dead_since_ms } = built;
+        let Built { header, mut log, replayed } = built;
+        let Replayed { index, source, dead_since_ms, .. } = replayed;
         let (page, directory) = (&self.lock_file.page, self.directory.as_ref());
         // They may hold what was deleted; the directory's sync comes with the rename.
         tail_file::remove_all(directory)?;
@@ -216,7 +227,6 @@ impl Engine {
         let appender = log.finish().inspect_err(|_| page.set_sync_failed(true))?;
         let (end, link) = (appender.end(), appender.link());
         let report = CompactReport::new(rows, bytes_before, end, header.generation);
-        let source = source.publish(end)?.unwrap_or(source);
         let mut tip = self.tip.lock();
         if let Some(old) = &tip.log_lock {
             old.release();
@@ -231,6 +241,8 @@ impl Engine {
             std::mem::swap(shared, &mut swapped);
             Ok(())
         })?;
+        // Before the old index goes, which takes a while.
+        drop(tip);
         turn.writer.appender = appender;
         turn.writer.poisoned = false;
         Ok(report)

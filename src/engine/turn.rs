@@ -3,6 +3,7 @@
 //! Whoever gets it first finishes or undoes what the one before may have left who died with it: a move to another
 //! generation, a frame that was durable and not shown, a frame that was not durable.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::compact::Compacting;
@@ -89,7 +90,7 @@ impl Engine {
         if writer.appender.file().identity() == tip.file.identity() {
             writer.appender.move_to(tip.end, tip.link);
         } else {
-            writer.appender = self.appender(&tip)?;
+            writer.appender = tip.appender(&self.log_path)?;
         }
         // Nobody moves it while we have the right to commit; whoever follows need not wait for the sync.
         drop(tip);
@@ -133,11 +134,6 @@ impl Engine {
             Ok(())
         })
     }
-
-    pub(super) fn appender(&self, tip: &Tip) -> Result<Appender> {
-        let len = tip.file.file_len().map_err(|error| Error::io("stat", &self.log_path, error))?;
-        Ok(Appender::new(tip.file.clone(), &self.log_path, tip.header.seed(), tip.end, len.max(tip.end), tip.link))
-    }
 }
 
 impl Drop for Turn<'_> {
@@ -149,6 +145,13 @@ impl Drop for Turn<'_> {
 }
 
 impl Tip {
+    /// What appends here. Whatever the file has behind the end is taken for its extension: whoever has extended it has
+    /// synced that before letting go of the right to commit.
+    pub(super) fn appender(&self, path: &Path) -> Result<Appender> {
+        let len = self.file.file_len().map_err(|error| Error::io("stat", path, error))?;
+        Ok(Appender::new(self.file.clone(), path, self.header.seed(), self.end, len.max(self.end), self.link))
+    }
+
     /// What the other processes are to see.
     pub(super) fn state(&self, swap: Swap) -> State {
         State {
