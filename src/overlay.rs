@@ -11,10 +11,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::error::Result;
-use crate::index::Index;
+use crate::index::{Index, Standing};
 use crate::log::source::Source;
 use crate::matching::Selector;
-use crate::token::{Column, Token};
+use crate::token::{Column, Token, TokenView};
 
 /// Order of a row: base rows by their number, new rows after all of them.
 pub(crate) type Row = u64;
@@ -38,6 +38,7 @@ pub(crate) struct Overlay<'a> {
     /// What was put or deleted here.
     changed: Changes,
     next_row: Row,
+    /// Of rows that were put here, at least those keys that they do not have in the base.
     keys: Keys,
     hash: foldhash::quality::RandomState,
     /// What undoes the changes since the last savepoint, oldest first.
@@ -118,7 +119,7 @@ impl<'a> Overlay<'a> {
                 Undo::Changed(row, before) => {
                     self.forget_keys(row);
                     match before {
-                        Some(Change::Put(token)) => self.set(row, token),
+                        Some(Change::Put(token)) => self.set(row, token, None),
                         Some(Change::Deleted) => drop(self.changed.insert(row, Change::Deleted)),
                         None => drop(self.changed.remove(&row)),
                     }
@@ -139,19 +140,24 @@ impl<'a> Overlay<'a> {
 
     /// The oldest row that a selector means, and its content.
     pub(crate) fn select(&self, selector: Selector<'_>) -> Result<Option<(Row, Arc<Token>)>> {
-        let row = match selector {
-            Selector::Nothing => None,
-            Selector::Column(column, key) => self.oldest(column, key)?,
+        match selector {
+            Selector::Nothing => Ok(None),
+            Selector::Column(column, key) => self.oldest(column, key),
             Selector::GrantOrRefresh { grant, refresh } => {
                 let mut oldest = None;
                 for (column, key) in [(Column::GrantToken, grant), (Column::RefreshToken, refresh)] {
-                    let row = key.map_or(Ok(None), |key| self.oldest(column, key))?;
-                    oldest = oldest.into_iter().chain(row).min();
+                    let found = key.map_or(Ok(None), |key| self.oldest(column, key))?;
+                    oldest = older(oldest, found);
                 }
-                oldest
+                Ok(oldest)
             }
-        };
-        row.map_or(Ok(None), |row| Ok(Some((row, self.read(row)?))))
+        }
+    }
+
+    /// Where a selected row stands, if it is one of the base and was not changed here.
+    pub(crate) fn standing(&self, row: Row) -> Option<Standing> {
+        let row = u32::try_from(row).ok().filter(|row| *row < self.index.rows_end())?;
+        (!self.changed.contains_key(&Row::from(row))).then(|| Standing { row, at: self.index.location(row) })
     }
 
     /// Whether a row has this id.
@@ -182,21 +188,26 @@ impl<'a> Overlay<'a> {
         base + added == removed
     }
 
-    /// The row reads so from now on; a new one if `row` is `None`. Returns which row it is.
-    pub(crate) fn put(&mut self, row: Option<Row>, token: Arc<Token>) -> Row {
+    /// The row that was selected, or a new one, reads so from now on. Returns which row it is.
+    pub(crate) fn put(&mut self, selected: Option<(Row, Arc<Token>)>, token: Arc<Token>) -> Row {
+        let (row, before) = selected.unzip();
         let row = row.unwrap_or_else(|| {
             self.next_row += 1;
             self.next_row - 1
         });
         self.forget_keys(row);
-        self.undo.push(Undo::Changed(row, self.changed.remove(&row)));
-        self.set(row, token);
+        let changed = self.changed.remove(&row);
+        let in_base = before.filter(|_| changed.is_none());
+        self.undo.push(Undo::Changed(row, changed));
+        self.set(row, token, in_base.as_deref());
         row
     }
 
-    fn set(&mut self, row: Row, token: Arc<Token>) {
+    /// The keys that `in_base` has are found there.
+    fn set(&mut self, row: Row, token: Arc<Token>, in_base: Option<&Token>) {
         for column in Column::KEYS {
-            if let Some(key) = token.column(column) {
+            let known = in_base.and_then(|in_base| in_base.column(column));
+            if let Some(key) = token.column(column).filter(|key| known != Some(key)) {
                 let key = (column as usize, self.hash.hash_one(key));
                 self.keys.entry(key).and_modify(|rows| rows.insert(row)).or_insert(Rows::One(row));
             }
@@ -228,27 +239,46 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    fn oldest(&self, column: Column, key: &str) -> Result<Option<Row>> {
+    fn oldest(&self, column: Column, key: &str) -> Result<Option<(Row, Arc<Token>)>> {
         let base = if self.cleared { None } else { self.oldest_in_base(column, key)? };
         if self.keys.is_empty() {
             return Ok(base);
         }
-        let has_key =
-            |row: Row| matches!(self.changed.get(&row), Some(Change::Put(token)) if token.column(column) == Some(key));
-        let changed = self.keys.get(&(column as usize, self.hash.hash_one(key))).and_then(|rows| rows.find(has_key));
-        Ok(base.into_iter().chain(changed).min())
+        let rows = self.keys.get(&(column as usize, self.hash.hash_one(key)));
+        let row = rows.and_then(|rows| rows.find(|row| self.put_with(row, column, key).is_some()));
+        Ok(older(base, row.and_then(|row| Some((row, self.put_with(row, column, key)?)))))
     }
 
-    fn oldest_in_base(&self, column: Column, key: &str) -> Result<Option<Row>> {
-        let mut rows = self.index.find_rows(self.source, column, key)?.map(Row::from);
-        Ok(rows.find(|row| !self.changed.contains_key(row)))
-    }
-
-    fn read(&self, row: Row) -> Result<Arc<Token>> {
-        if let Some(Change::Put(token)) = self.changed.get(&row) {
-            return Ok(token.clone());
+    /// The oldest row that has the key in the base and still has it.
+    fn oldest_in_base(&self, column: Column, key: &str) -> Result<Option<(Row, Arc<Token>)>> {
+        let read =
+            |row: Row, view: &TokenView<'_>| (!self.changed.contains_key(&row)).then(|| Arc::new(view.to_token()));
+        let found = self.index.find(self.source, column, key, |row, _, view| (row, read(row.into(), view)))?;
+        let Some((oldest, unchanged)) = found else { return Ok(None) };
+        if let Some(token) = unchanged.or_else(|| self.put_with(oldest.into(), column, key)) {
+            return Ok(Some((oldest.into(), token)));
         }
-        let row = u32::try_from(row).expect("a row that is not changed here is a base row");
-        self.source.token(self.index.location(row)).map(Arc::new)
+        for row in self.index.younger(column, oldest) {
+            if !self.changed.contains_key(&Row::from(row)) {
+                let token = self.source.token(self.index.location(row))?;
+                return Ok(Some((row.into(), Arc::new(token))));
+            }
+            if let Some(token) = self.put_with(row.into(), column, key) {
+                return Ok(Some((row.into(), token)));
+            }
+        }
+        Ok(None)
     }
+
+    /// What was put into a row here, if that has the key.
+    fn put_with(&self, row: Row, column: Column, key: &str) -> Option<Arc<Token>> {
+        match self.changed.get(&row) {
+            Some(Change::Put(token)) if token.column(column) == Some(key) => Some(token.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn older(one: Option<(Row, Arc<Token>)>, other: Option<(Row, Arc<Token>)>) -> Option<(Row, Arc<Token>)> {
+    one.into_iter().chain(other).min_by_key(|(row, _)| *row)
 }

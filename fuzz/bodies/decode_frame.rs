@@ -44,7 +44,7 @@ fn check(seed: Seed, offset: u64, frame: &[u8]) {
         let alone = operation::decode(seed, located.offset, &frame[start..]).expect("a find reads it by itself");
         assert_eq!((alone.len, alone.crc), (located.len, located.crc));
         if let Operation::Put(row) = &located.operation {
-            assert!(record::check_limits(row).is_ok(), "a record that decodes could have been saved");
+            assert!(record::checked_len(row).is_ok(), "a record that decodes could have been saved");
             assert!(located.len.is_multiple_of(ALIGN) && record::encoded_len(row) <= located.len);
         }
     }

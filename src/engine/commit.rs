@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::plan::{Outcome, OwnedRequest, Plan, Planned, Request};
+use super::plan::{Outcome, Plan, Planned, Request};
 use super::queue::{Leader, Place, Seat};
 use super::turn::Turn;
 use super::{Engine, Shared};
@@ -22,22 +22,20 @@ use crate::trace;
 
 /// What a call is told.
 pub(super) type Answer = Result<Vec<Outcome>>;
-pub(super) type Call = Vec<OwnedRequest>;
+pub(super) type Call = Vec<Request<'static>>;
 
 impl Engine {
     /// Does all of the requests, in order, or none. Durable and visible when it returns.
     pub(crate) fn commit(&self, requests: &[Request<'_>]) -> Answer {
         self.check_usable()?;
+        requests.iter().try_for_each(Request::check_limits)?;
         let start = self.storage.clock();
         if let Some(leader) = self.queue.try_lead() {
             return self.lead(leader, requests, start);
         }
-        match self.queue.wait(requests.iter().map(|request| request.to_owned_request()).collect()) {
+        match self.queue.wait(requests.iter().map(Request::to_static).collect()) {
             Place::Answered(answer) => answer,
-            Place::Leads(leader, seat) => {
-                let requests: Vec<_> = seat.call.iter().map(OwnedRequest::borrow).collect();
-                self.lead(leader, &requests, start)
-            }
+            Place::Leads(leader, seat) => self.lead(leader, &seat.call, start),
         }
     }
 
@@ -45,15 +43,17 @@ impl Engine {
     fn lead(&self, leader: Leader<'_, Call, Answer>, own: &[Request<'_>], start: Duration) -> Answer {
         let mut turn = self.take_turn_to_append(start, None)?;
         let mut waiting = Waiting { engine: self, seats: leader.take() };
-        let mut calls = vec![own.to_vec()];
-        calls.extend(waiting.seats.iter().map(|seat| seat.call.iter().map(OwnedRequest::borrow).collect()));
-        let Batch { mut answers, done, poisoned } = turn.commit_calls(&calls);
+        let others = waiting.seats.iter().map(|seat| seat.call.as_slice());
+        let calls: Vec<_> = std::iter::once(own).chain(others).collect();
+        let Batch { mut answers, done, poisoned, plan } = turn.commit_calls(&calls);
         drop(calls);
         drop(turn);
         let own = answers.pop_front().expect("the first call is never put off");
         leader.put_back(waiting.seats.drain(answers.len()..));
         // The next one's write goes on while we wake those who are done.
         drop(leader);
+        // It shares the answers, which are handed out as they are by whoever has them alone.
+        drop(plan);
         for answer in answers {
             waiting.seats.pop_front().expect("a seat for each answer").answer(answer);
         }
@@ -87,11 +87,13 @@ struct Batch {
     answers: VecDeque<Answer>,
     done: Option<(usize, u64)>,
     poisoned: bool,
+    /// What was carried out: letting go of it takes a while, and need not be waited for by the next leader.
+    plan: Option<Plan>,
 }
 
 impl Batch {
     fn of(answers: VecDeque<Answer>) -> Self {
-        Self { answers, done: None, poisoned: false }
+        Self { answers, done: None, poisoned: false, plan: None }
     }
 }
 
@@ -110,7 +112,7 @@ struct PlannedCall {
 
 impl Turn<'_> {
     /// Does as many calls, from the first, as there is room for in a frame.
-    fn commit_calls(&mut self, calls: &[Vec<Request<'_>>]) -> Batch {
+    fn commit_calls(&mut self, calls: &[&[Request<'_>]]) -> Batch {
         let planned = match self.plan(calls) {
             Ok(planned) => planned,
             Err(error) => return Batch::of(calls.iter().map(|_| Err(error.clone())).collect()),
@@ -118,12 +120,13 @@ impl Turn<'_> {
         let Planning { plan, calls: planned } = planned;
         let Err(error) = self.carry_out(&plan) else {
             let done = (!plan.operations.is_empty()).then(|| (plan.operations.len(), self.writer.appender.end()));
-            return Batch { done, ..Batch::of(planned.into_iter().map(|call| call.answer).collect()) };
+            let answers = planned.into_iter().map(|call| call.answer).collect();
+            return Batch { done, plan: Some(plan), ..Batch::of(answers) };
         };
         let poisoned = self.engine.lock_file.page.sync_failed();
         // Also durable, and not to be shown just now: in both cases it may be there, and is not done again.
         if poisoned || matches!(error, Error::OutcomeUnknown { .. }) {
-            let answer = |(planned, call): (PlannedCall, &Vec<Request<'_>>)| match planned.answer {
+            let answer = |(planned, call): (PlannedCall, &&[Request<'_>])| match planned.answer {
                 Ok(_) if planned.has_operations => Err(error.clone()),
                 Ok(_) => self.answer_alone(call),
                 refused => refused,
@@ -142,7 +145,7 @@ impl Turn<'_> {
                 all.answers.push_back(self.answer_alone(call));
                 continue;
             }
-            let Batch { answers, done, poisoned } = self.commit_calls(std::slice::from_ref(call));
+            let Batch { answers, done, poisoned, .. } = self.commit_calls(std::slice::from_ref(call));
             all.answers.extend(answers);
             all.done = done.or(all.done);
             all.poisoned |= poisoned;
@@ -151,19 +154,19 @@ impl Turn<'_> {
     }
 
     /// What a call would be told that finds nothing to write; nothing may be written any more.
-    fn answer_alone(&self, call: &Vec<Request<'_>>) -> Answer {
-        let Planning { plan, mut calls } = self.plan(std::slice::from_ref(call))?;
+    fn answer_alone(&self, call: &[Request<'_>]) -> Answer {
+        let Planning { plan, mut calls } = self.plan(&[call])?;
         if plan.operations.is_empty() {
             return calls.pop().expect("one call").answer;
         }
         Err(Error::Poisoned { path: self.engine.log_path.clone() })
     }
 
-    fn plan(&self, calls: &[Vec<Request<'_>>]) -> Result<Planning> {
+    fn plan(&self, calls: &[&[Request<'_>]]) -> Result<Planning> {
         let engine = self.engine;
         let shared = engine.shared()?;
         let mut overlay = Overlay::new(&shared.index, &shared.source);
-        let count = calls.iter().map(Vec::len).sum();
+        let count = calls.iter().copied().map(<[_]>::len).sum();
         let mut plan = Plan::new(self.writer.appender.link(), count, engine.storage.now_ms());
         let mut planned = Vec::with_capacity(calls.len());
         for call in calls {
@@ -206,7 +209,7 @@ impl Turn<'_> {
             let (offset, len) = place.map_err(|error| kept(refused(error)))?;
             places.push(source.place(offset, len).map_err(kept)?);
         }
-        let room = if plan.operations.iter().any(|planned| matches!(planned, Planned::Put(_))) {
+        let room = if plan.operations.iter().any(|planned| matches!(planned, Planned::Put { .. })) {
             Room::Ordinary
         } else {
             Room::Reserve
@@ -256,7 +259,11 @@ impl Shared {
         }
         for (planned, at) in plan.operations.iter().zip(places) {
             match planned {
-                Planned::Put(token) => self.index.put(&self.source, *at, &token.view())?,
+                // Another thread may have put a newer generation's index in place of the one that this was planned on.
+                Planned::Put { row, replaces: Some((standing, before)) } if self.index.still_stands(*standing) => {
+                    self.index.replace(&self.source, *at, &row.view(), standing.row, &before.view())?;
+                }
+                Planned::Put { row, .. } => self.index.put(&self.source, *at, &row.view())?,
                 Planned::Delete(id) => drop(self.index.delete(&self.source, id)?),
                 Planned::Clear => {
                     let empty = self.index.cleared();

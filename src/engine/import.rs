@@ -69,7 +69,7 @@ impl Engine {
         }
         let counters = Counters { next_id: plan.next_id, next_revision: plan.next_revision };
         let puts = plan.operations.iter().filter_map(|planned| match planned {
-            Planned::Put(token) => Some(token.as_ref()),
+            Planned::Put { row, .. } => Some(row.as_ref()),
             Planned::Delete(_) | Planned::Clear => None,
         });
         // Of several for one row the last one stays.
@@ -111,15 +111,16 @@ impl Import {
         let stamp = Stamp { now_ms: self.plan.now_ms, revision: self.plan.next_revision };
         let before = place.as_ref().map(|(_, before)| before.as_ref());
         let row = Arc::new(matching::replace(token, id.unwrap_or(&number), before.map(Token::view).as_ref(), stamp)?);
-        record::check_limits(&row.view()).map_err(refused)?;
+        let len = record::checked_len(&row.view()).map_err(refused)?;
         overlay.check_keys(before, &row)?;
         self.plan.next_revision += 1;
         self.plan.next_id = match id {
             Some(id) => matching::next_id_after(id, self.plan.next_id),
             None => free_id + 1,
         };
-        self.rows.push(overlay.put(place.map(|(row, _)| row), row.clone()));
-        self.plan.push(Planned::Put(row));
+        let replaces = place.as_ref().and_then(|(row, before)| Some((overlay.standing(*row)?, before.clone())));
+        self.rows.push(overlay.put(place, row.clone()));
+        self.plan.push(Planned::Put { row, replaces }, len);
         self.report.imported += 1;
         Ok(())
     }

@@ -2,51 +2,53 @@
 //!
 //! A call that is refused leaves nothing in the plan, and the others know nothing of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, Link};
 use crate::format::operation::Operation;
 use crate::format::{FRAME_LEN_MAX, record};
+use crate::index::Standing;
 use crate::log::append::refused;
 use crate::matching::{self, Stamp};
 use crate::overlay::{Overlay, Savepoint};
 use crate::token::Token;
 
 /// What a caller asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Request<'a> {
     /// Save, if the row is at this revision (0: if there is none).
-    Save(&'a Token, Option<u64>),
+    Save(Cow<'a, Token>, Option<u64>),
     /// Delete the row with this id.
-    Delete(&'a str),
+    Delete(Cow<'a, str>),
     /// Delete all rows.
     Clear,
 }
 
-/// The same, for a caller that waits while another one plans.
-pub(super) enum OwnedRequest {
-    Save(Token, Option<u64>),
-    Delete(String),
-    Clear,
-}
+impl<'a> Request<'a> {
+    pub(crate) fn save(token: &'a Token, expected: Option<u64>) -> Self {
+        Self::Save(Cow::Borrowed(token), expected)
+    }
 
-impl Request<'_> {
-    pub(super) fn to_owned_request(self) -> OwnedRequest {
+    pub(crate) fn delete(id: &'a str) -> Self {
+        Self::Delete(Cow::Borrowed(id))
+    }
+
+    /// The same, for a caller that waits while another one plans.
+    pub(super) fn to_static(&self) -> Request<'static> {
         match self {
-            Self::Save(token, expected) => OwnedRequest::Save(token.clone(), expected),
-            Self::Delete(id) => OwnedRequest::Delete(id.to_owned()),
-            Self::Clear => OwnedRequest::Clear,
+            Self::Save(token, expected) => Request::Save(Cow::Owned(token.as_ref().clone()), *expected),
+            Self::Delete(id) => Request::Delete(Cow::Owned(id.as_ref().to_owned())),
+            Self::Clear => Request::Clear,
         }
     }
-}
 
-impl OwnedRequest {
-    pub(super) fn borrow(&self) -> Request<'_> {
+    /// Whether it is within the limits: as much as can be said of it before its turn.
+    pub(super) fn check_limits(&self) -> Result<()> {
         match self {
-            Self::Save(token, expected) => Request::Save(token, *expected),
-            Self::Delete(id) => Request::Delete(id),
-            Self::Clear => Request::Clear,
+            Self::Save(token, _) => record::checked_len(&token.view()).map(drop).map_err(refused),
+            Self::Delete(_) | Self::Clear => Ok(()),
         }
     }
 }
@@ -62,7 +64,11 @@ pub(crate) enum Outcome {
 
 /// An operation to be written.
 pub(super) enum Planned {
-    Put(Arc<Token>),
+    Put {
+        row: Arc<Token>,
+        /// Where the row stands in whose place it comes, and how that reads; `None`: look for it.
+        replaces: Option<(Standing, Arc<Token>)>,
+    },
     Delete(String),
     Clear,
 }
@@ -136,8 +142,11 @@ impl Plan {
         self.body_len + FRAME_HEADER_LEN as u64
     }
 
-    pub(super) fn push(&mut self, planned: Planned) {
-        self.body_len += planned.len_max();
+    /// Adds an operation with this much content.
+    pub(super) fn push(&mut self, planned: Planned, content_len: u64) {
+        // Header and padding; at most, so that the frame is built without growing, which would leave copies of secrets.
+        const AROUND: u64 = 32;
+        self.body_len += AROUND + content_len;
         self.operations.push(planned);
     }
 
@@ -152,7 +161,6 @@ impl Plan {
     }
 
     pub(super) fn save(&mut self, overlay: &mut Overlay<'_>, token: &Token, expected: Option<u64>) -> Result<Outcome> {
-        record::check_limits(&token.view()).map_err(refused)?;
         let selector = matching::selector_for_save(token)?;
         let row = overlay.select(selector)?;
         let found = row.as_ref().and_then(|(_, before)| before.revision());
@@ -164,17 +172,18 @@ impl Plan {
         let stamp = Stamp { now_ms: self.now_ms, revision: self.next_revision };
         let before = row.as_ref().map(|(_, before)| before.view());
         let merged = Arc::new(matching::merge(token, before.as_ref(), new_id, stamp)?);
-        record::check_limits(&merged.view()).map_err(refused)?;
+        let len = record::checked_len(&merged.view()).map_err(refused)?;
         overlay.check_keys(row.as_ref().map(|(_, before)| before.as_ref()), &merged)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
         if names_it {
             self.next_id = self.next_id.max(new_id + 1);
         }
+        let replaces = row.as_ref().and_then(|(row, before)| Some((overlay.standing(*row)?, before.clone())));
         if self.more_follow {
-            overlay.put(row.map(|(row, _)| row), merged.clone());
+            overlay.put(row, merged.clone());
         }
-        self.push(Planned::Put(merged.clone()));
+        self.push(Planned::Put { row: merged.clone(), replaces }, len);
         Ok(Outcome::Saved(merged))
     }
 
@@ -183,7 +192,7 @@ impl Plan {
         let Some((row, _)) = overlay.select(selector)? else { return Ok(Outcome::Deleted(false)) };
         overlay.delete(row);
         self.next_revision += 1;
-        self.push(Planned::Delete(id.to_owned()));
+        self.push(Planned::Delete(id.to_owned()), id.len() as u64);
         Ok(Outcome::Deleted(true))
     }
 
@@ -193,7 +202,7 @@ impl Plan {
         }
         overlay.clear();
         self.next_revision += 1;
-        self.push(Planned::Clear);
+        self.push(Planned::Clear, 0);
         Outcome::Deleted(true)
     }
 }
@@ -201,20 +210,9 @@ impl Plan {
 impl Planned {
     pub(super) fn with_operation<R>(&self, f: impl FnOnce(&Operation<'_>) -> R) -> R {
         match self {
-            Self::Put(token) => f(&Operation::Put(token.view())),
+            Self::Put { row, .. } => f(&Operation::Put(row.view())),
             Self::Delete(id) => f(&Operation::Delete(id)),
             Self::Clear => f(&Operation::Clear),
         }
-    }
-
-    /// So that the frame is built without growing, which would leave copies of secrets behind.
-    pub(super) fn len_max(&self) -> u64 {
-        const AROUND: u64 = 32;
-        AROUND
-            + match self {
-                Self::Put(token) => record::encoded_len(&token.view()),
-                Self::Delete(id) => id.len() as u64,
-                Self::Clear => 0,
-            }
     }
 }

@@ -202,14 +202,18 @@ fn encode_at(
     }
     let distance = u32::try_from(start).map_err(|_| OVERFLOW)?;
     let offset = frame_at.checked_add(start as u64).ok_or(OVERFLOW)?;
-    let fields = [kind, 0, 0, 0]
-        .into_iter()
-        .chain(u32::try_from(content_len).map_err(|_| OVERFLOW)?.to_le_bytes())
-        .chain(distance.to_le_bytes());
-    let header: Vec<u8> = fields.collect();
-    let crc = seed.crc(offset, &[&header, out.get(content_at..).unwrap_or_default()]);
-    for (to, from) in out.iter_mut().skip(start).zip(header.into_iter().chain(crc.to_le_bytes())) {
-        *to = from;
+    let fields = [
+        u32::from(kind).to_le_bytes(),
+        u32::try_from(content_len).map_err(|_| OVERFLOW)?.to_le_bytes(),
+        distance.to_le_bytes(),
+    ];
+    let covered = fields.as_flattened();
+    let crc = seed.crc(offset, &[covered, out.get(content_at..).unwrap_or_default()]);
+    if let Some((header, crc_bytes)) =
+        out.get_mut(start..content_at).and_then(|header| header.split_at_mut_checked(CRC_AT))
+    {
+        header.copy_from_slice(covered);
+        crc_bytes.copy_from_slice(&crc.to_le_bytes());
     }
     let padding_len = out.len().next_multiple_of(ALIGN_LEN).saturating_sub(out.len());
     out.resize(out.len().saturating_add(padding_len), 0);

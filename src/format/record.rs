@@ -146,17 +146,17 @@ fn check(view: &TokenView<'_>) -> Result<(), DecodeError> {
     check_keys(view)
 }
 
-/// Whether a token is small enough to be stored.
+/// Length of a token's record, in bytes, if it is small enough to be stored.
 ///
 /// # Errors
 /// `TooLong`, naming the column or the record.
-pub fn check_limits(token: &TokenView<'_>) -> Result<(), DecodeError> {
+pub fn checked_len(token: &TokenView<'_>) -> Result<u64, DecodeError> {
     check_keys(token)?;
     let len = encoded_len(token);
     if len > RECORD_LEN_MAX.into() {
         return Err(DecodeError::TooLong { what: "record", len, limit: RECORD_LEN_MAX.into() });
     }
-    Ok(())
+    Ok(len)
 }
 
 fn check_keys(token: &TokenView<'_>) -> Result<(), DecodeError> {

@@ -80,7 +80,7 @@ impl IndexBuilder {
         let index = &mut self.index;
         let id = view.id().expect("a record has an id");
         let row = if let Some(row) = index.find_row(source, Column::Id, id)? {
-            index.replace(row, at);
+            index.relocate(row, at);
             row
         } else {
             let row = index.push(at)?;

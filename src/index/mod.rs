@@ -32,6 +32,14 @@ pub(crate) struct Index {
     hash: foldhash::quality::RandomState,
 }
 
+/// A row's number and place. Both mean the same row, unchanged, for as long as its generation or the next one is shown;
+/// another index of the same rows may number them otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) row: u32,
+    pub(crate) at: Location,
+}
+
 impl Index {
     pub(crate) fn new() -> Self {
         Self {
@@ -85,6 +93,11 @@ impl Index {
         self.rows.get(row as usize).copied().unwrap_or(Location::NONE)
     }
 
+    /// Whether a row is the one that stood there, with the same content.
+    pub(crate) fn still_stands(&self, standing: Standing) -> bool {
+        self.location(standing.row) == standing.at
+    }
+
     /// Hands the oldest row with this key to `f`: its number, its place, its content.
     pub(crate) fn find<R>(
         &self,
@@ -118,11 +131,9 @@ impl Index {
         self.find(source, column, key, |row, _, _| row)
     }
 
-    /// All rows with this key, oldest first.
-    pub(crate) fn find_rows(&self, source: &Source, column: Column, key: &str) -> Result<impl Iterator<Item = u32>> {
-        let oldest = self.find_row(source, column, key)?;
-        let younger = move |oldest| self.tables[table(column)].younger(oldest);
-        Ok(oldest.into_iter().chain(oldest.into_iter().flat_map(younger)))
+    /// The other rows with the key of its oldest row, oldest first.
+    pub(crate) fn younger(&self, column: Column, oldest: u32) -> impl Iterator<Item = u32> {
+        self.tables[table(column)].younger(oldest)
     }
 
     /// Does what an operation of the log says. Returns what is left over of a clear: large, and nobody should wait for it
@@ -148,22 +159,46 @@ impl Index {
     /// A record in the way that cannot be read: the index is then of no more use.
     pub(crate) fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>) -> Result<()> {
         let id = view.id().expect("a record has an id");
-        let found = self.find(source, Column::Id, id, |row, _, old| (row, old.to_token()))?;
-        let (row, old) = match found {
-            None => (self.push(at)?, None),
-            Some((row, old)) => (row, Some(old)),
-        };
-        let changed = |column| old.as_ref().and_then(|old| old.column(column)) != view.column(column);
-        if let Some(old) = &old {
-            for column in Column::KEYS {
-                if let Some(key) = old.column(column).filter(|_| changed(column)) {
-                    self.remove_key(column, self.hash(key), row);
-                }
-            }
-            self.replace(row, at);
+        let found = self.find(source, Column::Id, id, |row, _, before| (row, before.to_token()))?;
+        if let Some((row, before)) = found {
+            return self.replace(source, at, view, row, &before.view());
         }
+        let row = self.push(at)?;
+        self.insert_keys(source, row, view, None)
+    }
+
+    /// A row with this record, in the place of a row that reads `before`.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub(crate) fn replace(
+        &mut self,
+        source: &Source,
+        at: Location,
+        view: &TokenView<'_>,
+        row: u32,
+        before: &TokenView<'_>,
+    ) -> Result<()> {
         for column in Column::KEYS {
-            if let Some(key) = view.column(column).filter(|_| changed(column)) {
+            if let Some(key) = before.column(column).filter(|key| view.column(column) != Some(key)) {
+                self.remove_key(column, self.hash(key), row);
+            }
+        }
+        self.relocate(row, at);
+        self.insert_keys(source, row, view, Some(before))
+    }
+
+    /// Keys that the row did not have before.
+    fn insert_keys(
+        &mut self,
+        source: &Source,
+        row: u32,
+        view: &TokenView<'_>,
+        before: Option<&TokenView<'_>>,
+    ) -> Result<()> {
+        for column in Column::KEYS {
+            let known = before.and_then(|before| before.column(column));
+            if let Some(key) = view.column(column).filter(|key| known != Some(key)) {
                 let oldest = self.find_row(source, column, key)?;
                 self.insert_key(column, self.hash(key), row, oldest);
             }
@@ -198,7 +233,7 @@ impl Index {
     }
 
     /// The row's record is elsewhere now.
-    fn replace(&mut self, row: u32, at: Location) {
+    fn relocate(&mut self, row: u32, at: Location) {
         let before = std::mem::replace(&mut self.rows[row as usize], at);
         self.live_bytes = self.live_bytes - before.len() + at.len();
         self.dead_records += 1;

@@ -147,7 +147,7 @@ impl List {
     }
 
     fn save(&mut self, token: &Token, expected: Option<u64>) -> Result<Token> {
-        record::check_limits(&token.view()).map_err(refused)?;
+        record::checked_len(&token.view()).map_err(refused)?;
         let row = self.row(matching::selector_for_save(token)?);
         let found = row.and_then(|row| self.rows[row].revision());
         if let Some(expected) = expected.filter(|expected| *expected != found.unwrap_or(0)) {
@@ -156,7 +156,7 @@ impl List {
         let new_id = self.free_id();
         let before = row.map(|row| self.rows[row].view());
         let merged = matching::merge(token, before.as_ref(), new_id, self.stamp())?;
-        record::check_limits(&merged.view()).map_err(refused)?;
+        record::checked_len(&merged.view()).map_err(refused)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
         if let Some(row) = row {

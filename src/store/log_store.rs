@@ -91,7 +91,7 @@ impl LogStore {
     /// `Io` if the append fails; `Poisoned` if an earlier sync did; `Busy` if others kept us from writing for longer than the
     /// lock timeout.
     pub fn delete(&self, id: &str) -> Result<bool> {
-        let outcomes = self.engine.commit(&[Request::Delete(id)])?;
+        let outcomes = self.engine.commit(&[Request::delete(id)])?;
         Ok(matches!(outcomes.as_slice(), [Outcome::Deleted(true)]))
     }
 
@@ -103,7 +103,7 @@ impl LogStore {
     /// # Errors
     /// Those of [`save_token`](TokenStore::save_token) for any of them, and `TooLarge` past 64 MiB in all.
     pub fn save_tokens(&self, tokens: &[Token]) -> Result<Vec<Token>> {
-        let requests: Vec<_> = tokens.iter().map(|token| Request::Save(token, None)).collect();
+        let requests: Vec<_> = tokens.iter().map(|token| Request::save(token, None)).collect();
         Ok(self.engine.commit(&requests)?.into_iter().map(saved).collect())
     }
 
@@ -144,7 +144,7 @@ impl LogStore {
     /// # Errors
     /// `Conflict` if it is not, and those of [`save_token`](TokenStore::save_token).
     pub fn compare_and_save(&self, token: &Token, revision: u64) -> Result<Token> {
-        one(&self.engine, Request::Save(token, Some(revision)))
+        one(&self.engine, Request::save(token, Some(revision)))
     }
 
     /// All rows as they are now, oldest first, read one by one. Later changes do not show.
@@ -243,7 +243,7 @@ impl TokenStore for LogStore {
     }
 
     fn save_token(&self, token: &Token) -> Result<Token> {
-        one(&self.engine, Request::Save(token, None))
+        one(&self.engine, Request::save(token, None))
     }
 
     fn delete_token(&self, id: &str) -> Result<()> {

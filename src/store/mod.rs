@@ -105,6 +105,6 @@ impl Token {
         if self.id() == Some("") {
             return Err(Error::EmptyId);
         }
-        record::check_limits(&self.view()).map_err(refused)
+        record::checked_len(&self.view()).map(drop).map_err(refused)
     }
 }
