@@ -80,3 +80,38 @@ fn a_log_longer_than_its_first_map_reads_everywhere() -> Result<(), Box<dyn std:
     assert_eq!(rows.count(), 1);
     Ok(())
 }
+
+/// Row numbers are kept in pieces, keys in segments: more rows than one piece holds, before and after a reopen.
+#[test]
+fn rows_beyond_the_first_pieces_are_found_changed_and_deleted() -> Result<(), Box<dyn std::error::Error>> {
+    const ROWS: usize = 70_000;
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let row = |number: usize, access: &str| {
+        Token::builder().user_name(format!("user{number}")).access_token(format!("{access}{number}")).build()
+    };
+    let mut store = Options::new().background(false).open(&path)?;
+    for start in (0..ROWS).step_by(10_000) {
+        store.save_tokens(&(start..start + 10_000).map(|number| row(number, "old")).collect::<Vec<_>>())?;
+    }
+    let probes = [0, 32_767, 32_768, 65_535, 65_536, ROWS - 1];
+    store.save_tokens(&probes.map(|number| row(number, "new")))?;
+    for _ in 0..2 {
+        for number in probes {
+            let found = store.get(Key::AccessToken(&format!("new{number}")))?.expect("saved");
+            assert_eq!(found.user_name(), Some(format!("user{number}").as_str()));
+            assert!(store.get(Key::AccessToken(&format!("old{number}")))?.is_none());
+        }
+        assert_eq!(store.iter().count(), ROWS);
+        assert_eq!(store.iter().nth(40_000).transpose()?.expect("there").user_name(), Some("user40000"));
+        store.close()?;
+        store = Options::new().background(false).open(&path)?;
+    }
+    for number in probes {
+        let id = store.get(Key::UserName(&format!("user{number}")))?.expect("there").id().map(str::to_owned);
+        assert!(store.delete(&id.expect("stored rows have one"))?);
+        assert!(store.get(Key::UserName(&format!("user{number}")))?.is_none());
+    }
+    assert_eq!(store.get_tokens()?.len(), ROWS - probes.len());
+    Ok(())
+}

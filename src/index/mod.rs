@@ -4,11 +4,13 @@
 //! [`Source`], and every record that is compared is checked first, so that damage is an error and never a miss.
 
 mod build;
+mod rows;
 mod table;
 
 use std::hash::{BuildHasher, Hasher};
 
 pub(crate) use self::build::IndexBuilder;
+use self::rows::Rows;
 use self::table::{KeyTable, SEGMENTS, segment};
 use crate::error::{Error, Result};
 use crate::format::operation::{Located, Operation};
@@ -21,8 +23,7 @@ const ROWS_MAX: u64 = u32::MAX as u64;
 
 /// The rows of a log and the ways to find them.
 pub(crate) struct Index {
-    /// By row number, which is the order of first insertion; `Location::NONE` where a row was deleted.
-    rows: Vec<Location>,
+    rows: Rows,
     live_rows: u64,
     /// Of operations that hold a present row, headers and padding included.
     live_bytes: u64,
@@ -43,7 +44,7 @@ pub(crate) struct Standing {
 impl Index {
     pub(crate) fn new() -> Self {
         Self {
-            rows: Vec::new(),
+            rows: Rows::default(),
             live_rows: 0,
             live_bytes: 0,
             dead_records: 0,
@@ -81,16 +82,16 @@ impl Index {
 
     /// Places of all rows, oldest row first.
     pub(crate) fn locations(&self) -> impl Iterator<Item = Location> {
-        self.rows.iter().copied().filter(|at| *at != Location::NONE)
+        self.rows.iter().filter(|at| *at != Location::NONE)
     }
 
     /// Numbers of all rows, oldest row first.
     pub(crate) fn rows(&self) -> impl Iterator<Item = u32> {
-        (0_u32..).zip(&self.rows).filter(|(_, at)| **at != Location::NONE).map(|(row, _)| row)
+        (0_u32..).zip(self.rows.iter()).filter(|(_, at)| *at != Location::NONE).map(|(row, _)| row)
     }
 
     pub(crate) fn location(&self, row: u32) -> Location {
-        self.rows.get(row as usize).copied().unwrap_or(Location::NONE)
+        self.rows.get(row)
     }
 
     /// Whether a row is the one that stood there, with the same content.
@@ -234,13 +235,13 @@ impl Index {
 
     /// The row's record is elsewhere now.
     fn relocate(&mut self, row: u32, at: Location) {
-        let before = std::mem::replace(&mut self.rows[row as usize], at);
+        let before = self.rows.set(row, at);
         self.live_bytes = self.live_bytes - before.len() + at.len();
         self.dead_records += 1;
     }
 
     fn remove_row(&mut self, row: u32) {
-        let before = std::mem::replace(&mut self.rows[row as usize], Location::NONE);
+        let before = self.rows.set(row, Location::NONE);
         self.live_rows -= 1;
         self.live_bytes -= before.len();
         self.dead_records += 1;
@@ -266,7 +267,7 @@ impl Index {
     /// Takes out all rows.
     pub(crate) fn clear(&mut self) {
         self.dead_records += self.live_rows;
-        self.rows = Vec::new();
+        self.rows = Rows::default();
         self.live_rows = 0;
         self.live_bytes = 0;
         self.tables = std::array::from_fn(|_| KeyTable::new());
@@ -275,7 +276,7 @@ impl Index {
     /// Memory, about, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let tables = self.tables.iter().map(KeyTable::memory).sum::<usize>();
-        (tables + self.rows.capacity() * size_of::<Location>() + size_of::<Self>()) as u64
+        (tables + self.rows.memory() + size_of::<Self>()) as u64
     }
 
     fn hash(&self, key: &str) -> u32 {

@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 
 use hashbrown::{HashMap, HashTable};
 
-const SEGMENT_BITS: u32 = 6;
 /// Number of segments.
-pub(super) const SEGMENTS: usize = 1 << SEGMENT_BITS;
+pub(super) const SEGMENTS: usize = 64;
 
 /// A row under the hash of one of its keys.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +106,16 @@ impl KeyTable {
 }
 
 /// The segment that keeps a hash.
+///
+/// The last one takes twice as large a share of all hashes as the first, and those between them what is between: segments
+/// of one size would be full at the same moment, and one batch would wait for all of them to grow.
 pub(super) fn segment(hash: u32) -> usize {
-    (hash >> (u32::BITS - SEGMENT_BITS)) as usize
+    const PART_BITS: u32 = 16;
+    const PARTS: u64 = 1 << PART_BITS;
+    let part = u64::from(hash >> (u32::BITS - PART_BITS));
+    // From 0 to 3 * PARTS * PARTS, twice as steep in the beginning as in the end.
+    let risen = part * (4 * PARTS - part);
+    usize::try_from(risen * SEGMENTS as u64 / (3 * PARTS * PARTS)).expect("below the number of segments")
 }
 
 /// The segment that keeps what is younger than a row.
