@@ -33,6 +33,7 @@ mod matching;
 mod options;
 mod overlay;
 mod progress;
+mod refresh;
 mod stats;
 #[cfg(not(feature = "internals"))]
 mod storage;
@@ -45,6 +46,7 @@ mod wipe;
 pub use error::{DecodeError, Error, ErrorKind, Result};
 pub use inspect::{AdoptReport, FrameInfo, FrameKind, OperationInfo, OperationKind, SalvageReport};
 pub use options::{CompactionPolicy, OnClash, Options, ReadMode};
+pub use refresh::{RefreshError, RefreshPolicy, Refreshed};
 pub use stats::{
     CompactReport, CompactionReason, Damage, ImportReport, OpenReport, Progress, RecoveredTail, Stats, VerifyReport,
     VerifyStatus,

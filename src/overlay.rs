@@ -19,6 +19,9 @@ use crate::token::{Column, Token, TokenView};
 /// Order of a row: base rows by their number, new rows after all of them.
 pub(crate) type Row = u64;
 
+/// A row and its content.
+pub(crate) type Selected = (Row, Arc<Token>);
+
 /// What becomes of a row.
 enum Change {
     Put(Arc<Token>),
@@ -139,7 +142,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// The oldest row that a selector means, and its content.
-    pub(crate) fn select(&self, selector: Selector<'_>) -> Result<Option<(Row, Arc<Token>)>> {
+    pub(crate) fn select(&self, selector: Selector<'_>) -> Result<Option<Selected>> {
         match selector {
             Selector::Nothing => Ok(None),
             Selector::Column(column, key) => self.oldest(column, key),
@@ -189,7 +192,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// The row that was selected, or a new one, reads so from now on. Returns which row it is.
-    pub(crate) fn put(&mut self, selected: Option<(Row, Arc<Token>)>, token: Arc<Token>) -> Row {
+    pub(crate) fn put(&mut self, selected: Option<Selected>, token: Arc<Token>) -> Row {
         let (row, before) = selected.unzip();
         let row = row.unwrap_or_else(|| {
             self.next_row += 1;
@@ -239,7 +242,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    fn oldest(&self, column: Column, key: &str) -> Result<Option<(Row, Arc<Token>)>> {
+    fn oldest(&self, column: Column, key: &str) -> Result<Option<Selected>> {
         let base = if self.cleared { None } else { self.oldest_in_base(column, key)? };
         if self.keys.is_empty() {
             return Ok(base);
@@ -250,7 +253,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// The oldest row that has the key in the base and still has it.
-    fn oldest_in_base(&self, column: Column, key: &str) -> Result<Option<(Row, Arc<Token>)>> {
+    fn oldest_in_base(&self, column: Column, key: &str) -> Result<Option<Selected>> {
         let read =
             |row: Row, view: &TokenView<'_>| (!self.changed.contains_key(&row)).then(|| Arc::new(view.to_token()));
         let found = self.index.find(self.source, column, key, |row, _, view| (row, read(row.into(), view)))?;
@@ -279,6 +282,6 @@ impl<'a> Overlay<'a> {
     }
 }
 
-fn older(one: Option<(Row, Arc<Token>)>, other: Option<(Row, Arc<Token>)>) -> Option<(Row, Arc<Token>)> {
+fn older(one: Option<Selected>, other: Option<Selected>) -> Option<Selected> {
     one.into_iter().chain(other).min_by_key(|(row, _)| *row)
 }

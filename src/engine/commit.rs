@@ -209,11 +209,8 @@ impl Turn<'_> {
             let (offset, len) = place.map_err(|error| kept(refused(error)))?;
             places.push(source.place(offset, len).map_err(kept)?);
         }
-        let room = if plan.operations.iter().any(|planned| matches!(planned, Planned::Put { .. })) {
-            Room::Ordinary
-        } else {
-            Room::Reserve
-        };
+        let is_ordinary = |planned: &Planned| matches!(planned, Planned::Put { room: Room::Ordinary, .. });
+        let room = if plan.operations.iter().any(is_ordinary) { Room::Ordinary } else { Room::Reserve };
         let head = FrameHead {
             kind: Kind::Commit,
             time_ms: plan.now_ms,
@@ -260,7 +257,7 @@ impl Shared {
         for (planned, at) in plan.operations.iter().zip(places) {
             match planned {
                 // Another thread may have put a newer generation's index in place of the one that this was planned on.
-                Planned::Put { row, replaces: Some((standing, before)) } if self.index.still_stands(*standing) => {
+                Planned::Put { row, replaces: Some((standing, before)), .. } if self.index.still_stands(*standing) => {
                     self.index.replace(&self.source, *at, &row.view(), standing.row, &before.view())?;
                 }
                 Planned::Put { row, .. } => self.index.put(&self.source, *at, &row.view())?,
@@ -278,12 +275,12 @@ impl Shared {
 
 /// Whether the log may be appended to after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
+pub(super) enum Trust {
     Kept,
     Lost,
 }
 
-fn trust(error: AppendError) -> (Error, Trust) {
+pub(super) fn trust(error: AppendError) -> (Error, Trust) {
     match error {
         AppendError::Undone(error) => (error, Trust::Kept),
         AppendError::Unknown(error) => (error, Trust::Lost),

@@ -85,6 +85,7 @@ impl Engine {
         if self.mode == Mode::ReadOnly {
             return;
         }
+        self.save_unsaved();
         let page = &self.lock_file.page;
         if self.lock_file.is_sync_due(self.storage.now_ms()) && !page.sync_failed() {
             let turn = self.take_turn(self.storage.clock());

@@ -10,7 +10,7 @@ use super::plan::{Plan, Planned};
 use super::rewrite::Rewrite;
 use crate::error::{Error, Result};
 use crate::format::{FRAME_LEN_MAX, record};
-use crate::log::append::refused;
+use crate::log::append::{Room, refused};
 use crate::matching::{self, Selector, Stamp};
 use crate::options::OnClash;
 use crate::overlay::{Overlay, Row};
@@ -120,7 +120,7 @@ impl Import {
         };
         let replaces = place.as_ref().and_then(|(row, before)| Some((overlay.standing(*row)?, before.clone())));
         self.rows.push(overlay.put(place, row.clone()));
-        self.plan.push(Planned::Put { row, replaces }, len);
+        self.plan.push(Planned::Put { row, replaces, room: Room::Ordinary }, len);
         self.report.imported += 1;
         Ok(())
     }

@@ -6,6 +6,8 @@
 //! the order of all locks.
 
 pub(crate) mod adopt;
+pub(crate) mod attempt;
+mod backoff;
 pub(crate) mod backup;
 mod build;
 pub(crate) mod commit;
@@ -16,6 +18,7 @@ mod fresh;
 mod housekeeping;
 pub(crate) mod import;
 mod join;
+mod lease;
 mod lock_file;
 mod locks;
 mod look;
@@ -28,6 +31,7 @@ mod queue;
 pub(crate) mod read;
 mod recover;
 mod redo;
+pub(crate) mod refresh;
 mod replay;
 mod rewrite;
 pub(crate) mod salvage;
@@ -45,6 +49,7 @@ use self::lock_file::LockFile;
 use self::locks::StoreLock;
 use self::pinned::Pinned;
 use self::queue::Queue;
+use self::refresh::Refreshes;
 use self::replay::{Replayed, replay_durable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
@@ -59,6 +64,7 @@ use crate::sync::{Mutex, ShardedLock, ShardedLockReadGuard};
 pub(crate) const LOG: &str = "store.log";
 pub(crate) const LOG_NEW: &str = "store.log.new";
 pub(crate) const LOCK: &str = "store.lock";
+pub(crate) const LEASE: &str = "store.lease";
 
 /// What a handle may do, and beside whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +98,7 @@ pub(crate) struct Engine {
     /// Of the process that opened it.
     forks: u64,
     housekeeper: Housekeeper,
+    refreshes: Refreshes,
 }
 
 /// What finds look at.
@@ -201,6 +208,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.storage.now_ms()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -243,6 +254,7 @@ impl Engine {
         }
         self.is_closed.store(true, Ordering::Release);
         self.housekeeper.stop();
+        self.refreshes.close();
         // Whoever compacts sees the mark and gives up; whoever writes comes to an end.
         let _compactor = self.compactor.lock();
         let mut writer = self.writer.lock();

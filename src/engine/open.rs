@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::build::{Counters, NewLog};
 use super::follow::Tip;
 use super::housekeeping::Housekeeper;
+use super::lease::Leases;
 use super::lock_file::LockFile;
 use super::locks::{self, LogLock, StoreLock};
 use super::page::Swap;
 use super::queue::Queue;
 use super::recover::{Recovered, Recovery, read_header};
+use super::refresh::Refreshes;
 use super::{Engine, LOCK, LOG, LOG_NEW, Mode, Shared, Writer, join};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::FileHeader;
@@ -190,6 +192,7 @@ impl Engine {
         parts: Parts,
     ) -> Self {
         let Parts { lock, lock_file, tip, shared, appender, report, mode } = parts;
+        let leases = Leases::new(directory.clone(), tip.header.uuid);
         Self {
             storage: storage.clone(),
             directory: directory.clone(),
@@ -210,6 +213,7 @@ impl Engine {
             is_closed: AtomicBool::new(false),
             forks: fork::count(),
             housekeeper: Housekeeper::new(),
+            refreshes: Refreshes::new(leases),
         }
     }
 

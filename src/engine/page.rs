@@ -2,7 +2,7 @@
 //!
 //! A publish is one step: it fills the copy of the state that does not count, then bumps the version. So a process that
 //! is killed anywhere leaves the old state or the new one, and a reader that finds the version unchanged has a whole one.
-//! Everything here is written by whoever holds the right to commit, but for the waiters' stamp.
+//! Everything here is written by whoever holds the right to commit, but for the waiters' stamp and the back-offs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ const TURN_AT: usize = 56 / WORD;
 const UNSYNCED_AT: usize = 64 / WORD;
 const SYNCED_AT: usize = 72 / WORD;
 const STATES_AT: [usize; 2] = [128 / WORD, 256 / WORD];
+const BACKOFFS_AT: usize = 12_288 / WORD;
 
 /// How long ago somebody may have begun to wait to count as waiting, by the clock on the wall: a hint, no more.
 const WAITING_MS: u64 = 3;
@@ -137,6 +138,15 @@ impl SharedPage {
         }
         self.page.store(VERSION_AT, version);
         version
+    }
+
+    /// A number of the table of back-offs.
+    pub(super) fn backoff(&self, number: usize) -> u64 {
+        self.page.load(BACKOFFS_AT + number)
+    }
+
+    pub(super) fn set_backoff(&self, number: usize, entry: u64) {
+        self.page.store(BACKOFFS_AT + number, entry);
     }
 
     /// How far bytes may have been written without being durable.

@@ -10,16 +10,18 @@ use crate::format::frame::{FRAME_HEADER_LEN, Link};
 use crate::format::operation::Operation;
 use crate::format::{FRAME_LEN_MAX, record};
 use crate::index::Standing;
-use crate::log::append::refused;
-use crate::matching::{self, Stamp};
-use crate::overlay::{Overlay, Savepoint};
-use crate::token::Token;
+use crate::log::append::{Room, refused};
+use crate::matching::{self, Selector, Stamp};
+use crate::overlay::{Overlay, Savepoint, Selected};
+use crate::token::{Column, Token};
 
 /// What a caller asks for.
 #[derive(Debug)]
 pub(crate) enum Request<'a> {
     /// Save, if the row is at this revision (0: if there is none).
     Save(Cow<'a, Token>, Option<u64>),
+    /// Save a provider's answer into the row that it was asked for, if that is there and has the same refresh token.
+    Renew(Cow<'a, Token>, Cow<'a, Token>),
     /// Delete the row with this id.
     Delete(Cow<'a, str>),
     /// Delete all rows.
@@ -31,6 +33,10 @@ impl<'a> Request<'a> {
         Self::Save(Cow::Borrowed(token), expected)
     }
 
+    pub(crate) fn renew(answer: &'a Token, row: &'a Token) -> Self {
+        Self::Renew(Cow::Borrowed(answer), Cow::Borrowed(row))
+    }
+
     pub(crate) fn delete(id: &'a str) -> Self {
         Self::Delete(Cow::Borrowed(id))
     }
@@ -39,6 +45,10 @@ impl<'a> Request<'a> {
     pub(super) fn to_static(&self) -> Request<'static> {
         match self {
             Self::Save(token, expected) => Request::Save(Cow::Owned(token.as_ref().clone()), *expected),
+            Self::Renew(answer, row) => {
+                let owned = |token: &Token| Cow::Owned(token.clone());
+                Request::Renew(owned(answer), owned(row))
+            }
             Self::Delete(id) => Request::Delete(Cow::Owned(id.as_ref().to_owned())),
             Self::Clear => Request::Clear,
         }
@@ -47,7 +57,9 @@ impl<'a> Request<'a> {
     /// Whether it is within the limits: as much as can be said of it before its turn.
     pub(super) fn check_limits(&self) -> Result<()> {
         match self {
-            Self::Save(token, _) => record::checked_len(&token.view()).map(drop).map_err(refused),
+            Self::Save(token, _) | Self::Renew(token, _) => {
+                record::checked_len(&token.view()).map(drop).map_err(refused)
+            }
             Self::Delete(_) | Self::Clear => Ok(()),
         }
     }
@@ -62,12 +74,24 @@ pub(crate) enum Outcome {
     Deleted(bool),
 }
 
+impl Outcome {
+    /// The row as stored, of a request that saves one.
+    pub(crate) fn into_token(self) -> Token {
+        match self {
+            Self::Saved(token) => Arc::unwrap_or_clone(token),
+            Self::Deleted(_) => unreachable!("a save is answered by a row"),
+        }
+    }
+}
+
 /// An operation to be written.
 pub(super) enum Planned {
     Put {
         row: Arc<Token>,
         /// Where the row stands in whose place it comes, and how that reads; `None`: look for it.
         replaces: Option<(Standing, Arc<Token>)>,
+        /// Where on a full disk it may go.
+        room: Room,
     },
     Delete(String),
     Clear,
@@ -121,6 +145,7 @@ impl Plan {
         overlay.check_room(requests.len())?;
         let planned = requests.iter().map(|request| match request {
             Request::Save(token, expected) => self.save(overlay, token, *expected),
+            Request::Renew(answer, row) => self.renew(overlay, answer, row),
             Request::Delete(id) => self.delete(overlay, id),
             Request::Clear => Ok(self.clear(overlay)),
         });
@@ -160,13 +185,30 @@ impl Plan {
         Ok(new_id)
     }
 
-    pub(super) fn save(&mut self, overlay: &mut Overlay<'_>, token: &Token, expected: Option<u64>) -> Result<Outcome> {
+    fn save(&mut self, overlay: &mut Overlay<'_>, token: &Token, expected: Option<u64>) -> Result<Outcome> {
         let selector = matching::selector_for_save(token)?;
         let row = overlay.select(selector)?;
         let found = row.as_ref().and_then(|(_, before)| before.revision());
         if let Some(expected) = expected.filter(|expected| *expected != found.unwrap_or(0)) {
             return Err(Error::Conflict { expected, found });
         }
+        self.put(overlay, row, token, Room::Ordinary)
+    }
+
+    fn renew(&mut self, overlay: &mut Overlay<'_>, answer: &Token, asked_for: &Token) -> Result<Outcome> {
+        let id = asked_for.id().unwrap_or_default();
+        let Some(row) = overlay.select(Selector::Column(Column::Id, id))? else {
+            return Err(Error::UnknownId { id: id.to_owned() });
+        };
+        if row.1.column(Column::RefreshToken) != asked_for.column(Column::RefreshToken) {
+            let expected = asked_for.revision().unwrap_or_default();
+            return Err(Error::Conflict { expected, found: row.1.revision() });
+        }
+        self.put(overlay, Some(row), answer, Room::Reserve)
+    }
+
+    /// Merges the token into the row that was selected, or makes it a new one.
+    fn put(&mut self, overlay: &mut Overlay<'_>, row: Option<Selected>, token: &Token, room: Room) -> Result<Outcome> {
         let names_it = row.is_none() && token.id().is_none();
         let new_id = if names_it { self.free_id(overlay)? } else { self.next_id };
         let stamp = Stamp { now_ms: self.now_ms, revision: self.next_revision };
@@ -183,11 +225,11 @@ impl Plan {
         if self.more_follow {
             overlay.put(row, merged.clone());
         }
-        self.push(Planned::Put { row: merged.clone(), replaces }, len);
+        self.push(Planned::Put { row: merged.clone(), replaces, room }, len);
         Ok(Outcome::Saved(merged))
     }
 
-    pub(super) fn delete(&mut self, overlay: &mut Overlay<'_>, id: &str) -> Result<Outcome> {
+    fn delete(&mut self, overlay: &mut Overlay<'_>, id: &str) -> Result<Outcome> {
         let selector = matching::selector_for_delete(id);
         let Some((row, _)) = overlay.select(selector)? else { return Ok(Outcome::Deleted(false)) };
         overlay.delete(row);
@@ -196,7 +238,7 @@ impl Plan {
         Ok(Outcome::Deleted(true))
     }
 
-    pub(super) fn clear(&mut self, overlay: &mut Overlay<'_>) -> Outcome {
+    fn clear(&mut self, overlay: &mut Overlay<'_>) -> Outcome {
         if overlay.is_empty() {
             return Outcome::Deleted(false);
         }

@@ -70,7 +70,7 @@ impl Seed {
 
     /// The checksum of `parts`, one after the other, as bytes at `offset` of the log.
     #[must_use]
-    pub fn crc(&self, offset: u64, parts: &[&[u8]]) -> u32 {
+    pub fn crc(self, offset: u64, parts: &[&[u8]]) -> u32 {
         let mut hasher = self.hasher(offset);
         for part in parts {
             hasher.update(part);

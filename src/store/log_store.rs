@@ -36,12 +36,31 @@ use crate::token::{Token, TokenView};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LogStore {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "kept for what it does when it goes"))]
+    pub(super) open: Arc<KeptOpen>,
+}
+
+/// Closes the store when the last one lets go of it: the handle, or a refresh that goes on when its caller has gone.
+pub(super) struct KeptOpen(Arc<Engine>);
+
+#[cfg(feature = "tokio")]
+impl KeptOpen {
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0
+    }
+}
+
+impl Drop for KeptOpen {
+    fn drop(&mut self) {
+        // The background thread may hold on to the engine for a moment; the locks are let go now.
+        let _ = self.0.close();
+    }
 }
 
 impl LogStore {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { open: Arc::new(KeptOpen(engine.clone())), engine }
     }
 
     /// Opens the store in the directory `path`, with the defaults of [`Options`]: made if missing, recovered if needed.
@@ -104,7 +123,7 @@ impl LogStore {
     /// Those of [`save_token`](TokenStore::save_token) for any of them, and `TooLarge` past 64 MiB in all.
     pub fn save_tokens(&self, tokens: &[Token]) -> Result<Vec<Token>> {
         let requests: Vec<_> = tokens.iter().map(|token| Request::save(token, None)).collect();
-        Ok(self.engine.commit(&requests)?.into_iter().map(saved).collect())
+        Ok(self.engine.commit(&requests)?.into_iter().map(Outcome::into_token).collect())
     }
 
     /// Puts rows of another store in, in this order, as they are: by id and unmerged. All of them or none, however many.
@@ -226,13 +245,6 @@ impl LogStore {
     }
 }
 
-impl Drop for LogStore {
-    fn drop(&mut self) {
-        // The background thread may hold on to the engine for a moment; the locks are let go now.
-        let _ = self.engine.close();
-    }
-}
-
 impl TokenStore for LogStore {
     fn find_token(&self, partial: &Token) -> Result<Option<Token>> {
         self.engine.find(partial)
@@ -261,14 +273,7 @@ impl TokenStore for LogStore {
 
 fn one(engine: &Engine, request: Request<'_>) -> Result<Token> {
     let outcomes = engine.commit(&[request])?;
-    Ok(saved(outcomes.into_iter().next().expect("one outcome for each request")))
-}
-
-fn saved(outcome: Outcome) -> Token {
-    match outcome {
-        Outcome::Saved(token) => Arc::unwrap_or_clone(token),
-        Outcome::Deleted(_) => unreachable!("a save is answered by a row"),
-    }
+    Ok(outcomes.into_iter().next().expect("one outcome for each request").into_token())
 }
 
 impl fmt::Debug for LogStore {

@@ -2,6 +2,9 @@
 
 mod list_store;
 mod log_store;
+mod refresh;
+#[cfg(feature = "tokio")]
+mod refresh_async;
 
 pub use list_store::ListStore;
 pub use log_store::{LogStore, Tokens};

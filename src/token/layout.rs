@@ -121,9 +121,14 @@ fn slice(text: &str, start: u32, end: u32) -> &str {
 }
 
 /// Decimal milliseconds since 1970 as an instant.
-pub(crate) fn instant(decimal_ms: &str) -> Option<SystemTime> {
-    let decimal = !decimal_ms.is_empty() && decimal_ms.bytes().all(|byte| byte.is_ascii_digit());
-    decimal.then(|| decimal_ms.parse().ok()).flatten().and_then(since_epoch)
+pub(crate) fn instant(text: &str) -> Option<SystemTime> {
+    decimal_ms(text).and_then(since_epoch)
+}
+
+/// Decimal milliseconds: digits and nothing else.
+pub(crate) fn decimal_ms(text: &str) -> Option<u64> {
+    let decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    decimal.then(|| text.parse().ok()).flatten()
 }
 
 fn since_epoch(ms: u64) -> Option<SystemTime> {

@@ -114,6 +114,10 @@ impl Token {
         self.expiry_time().and_then(layout::instant)
     }
 
+    pub(crate) fn expiry_ms(&self) -> Option<u64> {
+        self.expiry_time().and_then(layout::decimal_ms)
+    }
+
     /// Where the provider sends the user back to.
     #[must_use]
     pub fn redirect_url(&self) -> Option<&str> {

@@ -145,6 +145,11 @@ impl Sim {
         self.world().ledger(self.process).tripped
     }
 
+    /// Sets the clock on the wall, which may step back.
+    pub(crate) fn set_now_ms(&self, now_ms: u64) {
+        self.world().now_ms = now_ms;
+    }
+
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
         self.world().quota = bytes;
     }
