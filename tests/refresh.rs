@@ -13,8 +13,8 @@ use std::time::Duration;
 use sim::{Call, Fault, Plan, Sim};
 use tokcask::storage::Storage;
 use tokcask::{
-    Error, ErrorKind, Key, LogStore, Options, ReadMode, RefreshError, RefreshPolicy, Refreshed, Token, TokenStore,
-    open_on,
+    Error, ErrorKind, Key, LogStore, Options, ReadMode, RefreshError, RefreshPolicy, Refreshed, Secret, Token,
+    TokenStore, open_on,
 };
 
 const STORE: &str = "/store";
@@ -50,11 +50,11 @@ fn answer(access: &str) -> tokcask::TokenBuilder {
 }
 
 fn access(token: &Token) -> Option<&str> {
-    token.access_token().map(|secret| secret.expose_secret())
+    token.access_token().map(Secret::expose_secret)
 }
 
 fn refresh_token(token: &Token) -> Option<&str> {
-    token.refresh_token().map(|secret| secret.expose_secret())
+    token.refresh_token().map(Secret::expose_secret)
 }
 
 fn stored(store: &LogStore) -> Token {

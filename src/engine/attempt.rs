@@ -36,7 +36,8 @@ pub(crate) struct Attempt {
 enum Hold {
     Nothing,
     Claim(Claim),
-    Lease(Lease),
+    /// And whether what the last holder may have left is cleared up.
+    Lease(Lease, bool),
 }
 
 /// What an attempt comes to.
@@ -46,6 +47,8 @@ pub(crate) enum Step {
     Leased(Leased),
     /// It was, and its answer is to be saved; then the next step.
     Unsaved(Leased),
+    /// [`Attempt::make_room`], then the next step.
+    MakeRoom,
     Wait(Wait),
 }
 
@@ -97,19 +100,35 @@ impl Attempt {
                 Hold::Claim(claim) => match claim.try_lease()? {
                     Ok(lease) => {
                         engine.writing_lock()?.check_current()?;
-                        self.hold = Hold::Lease(lease);
+                        self.hold = Hold::Lease(lease, false);
+                        return Ok(Step::MakeRoom);
                     }
                     Err(claim) => {
                         self.hold = Hold::Claim(claim);
                         return self.wait(row, |waited| Wait::Process((waited / POLL_PART).clamp(POLL_MIN, POLL_MAX)));
                     }
                 },
-                // The row was read with the lease in hand.
-                Hold::Lease(lease) => {
+                Hold::Lease(lease, false) => {
+                    self.hold = Hold::Lease(lease, false);
+                    return Ok(Step::MakeRoom);
+                }
+                // The row was read with the lease in hand, and nothing of the last holder can come up any more.
+                Hold::Lease(lease, true) => {
                     return Ok(Step::Leased(Leased { lease, policy: self.policy, current: row, answer: None }));
                 }
             }
         }
+    }
+
+    /// With the lease in hand: sees that the store can be written to and that the answer will have room, before the old
+    /// refresh token is spent. Whoever held the lease before may have died with its answer durable and not shown: taking a
+    /// turn shows it, or undoes it for good.
+    pub(crate) fn make_room(&mut self) -> Result<()> {
+        self.engine.make_room_for_answer(&self.seen)?;
+        if let Hold::Lease(_, is_cleared) = &mut self.hold {
+            *is_cleared = true;
+        }
+        Ok(())
     }
 
     /// A row that needs no refresh, or has had one since this call began: its answer is ours too, however long it is good.

@@ -208,8 +208,9 @@ impl Engine {
         }
     }
 
-    pub(crate) fn now_ms(&self) -> u64 {
-        self.storage.now_ms()
+    /// The time by the clock on the wall, to a few milliseconds.
+    pub(crate) fn about_now_ms(&self) -> u64 {
+        self.storage.about_now_ms()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,6 +1,6 @@
 //! Refreshing a row: one call of the provider among all threads of all processes that ask meanwhile.
 //!
-//! Look, take the lease or wait, look again ([`attempt`](super::attempt)); make room for the answer; ask the provider; save.
+//! Look, take the lease or wait, make room for the answer, look again ([`attempt`](super::attempt)); ask the provider; save.
 //! The lease is held from the second look to the save, and beyond if the answer could not be saved: nobody else may spend
 //! the refresh token that it has replaced.
 
@@ -78,22 +78,22 @@ impl Engine {
             match attempt.step().map_err(Failure::widen)? {
                 Step::Settled(refreshed) => return Ok(refreshed),
                 Step::Leased(leased) => break leased,
+                Step::MakeRoom => attempt.make_room()?,
                 Step::Unsaved(unsaved) => self.save_again(unsaved).map_err(Failure::widen)?,
                 Step::Wait(Wait::Thread(epoch, time)) => self.refreshes.leases.wait(epoch, time),
                 Step::Wait(Wait::Process(time)) => self.storage.sleep(time),
             }
         };
-        self.make_room_for_answer(&leased)?;
         match provider(&leased.current) {
             Ok(answer) => self.save_answer(leased, answer).map_err(Failure::widen),
             Err(error) => self.provider_failed(leased).ok_or(RefreshError::Provider(error)),
         }
     }
 
-    /// Sees that the answer will have room, also on a full disk: before the old refresh token is spent.
-    pub(crate) fn make_room_for_answer(&self, leased: &Leased) -> Result<()> {
+    /// Sees that the answer for this row will have room, also on a full disk.
+    pub(super) fn make_room_for_answer(&self, row: &Token) -> Result<()> {
         // What the provider adds is small; what it leaves out stays.
-        let room = ROOM_MIN.max(2 * record::encoded_len(&leased.current.view()) + 4096);
+        let room = ROOM_MIN.max(2 * record::encoded_len(&row.view()) + 4096);
         let mut turn = self.take_turn_to_append(self.storage.clock(), None)?;
         turn.writer.appender.make_room(room, Room::Reserve).map_err(trust).map_err(|(error, trust)| {
             if trust == Trust::Lost {

@@ -87,6 +87,14 @@ impl Storage for Disk {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
+    #[cfg(target_os = "linux")]
+    fn about_now_ms(&self) -> u64 {
+        use rustix::time::{ClockId, clock_gettime};
+
+        let since = Duration::try_from(clock_gettime(ClockId::RealtimeCoarse)).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn clock(&self) -> Duration {
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed()

@@ -59,6 +59,11 @@ pub trait Storage: Debug + Send + Sync {
     /// Milliseconds since 1970. May step back.
     fn now_ms(&self) -> u64;
 
+    /// The same to a few milliseconds, late rather than early, for whoever asks at every find.
+    fn about_now_ms(&self) -> u64 {
+        self.now_ms()
+    }
+
     /// Time since some moment, for time limits. Never steps back.
     fn clock(&self) -> Duration;
 

@@ -47,7 +47,7 @@ impl LogStore {
     ) -> Result<Refreshed, RefreshError<E>> {
         let (column, value) = key.parts();
         let row = self.engine.get(column, value)?.ok_or(RefreshError::UnknownKey)?;
-        if policy.is_fresh(&row, self.engine.now_ms()) {
+        if policy.is_fresh(&row, self.engine.about_now_ms()) {
             return Ok(Refreshed::Fresh(row));
         }
         self.engine.refresh(row, policy, provider)

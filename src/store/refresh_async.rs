@@ -59,7 +59,7 @@ impl LogStore {
     {
         let (column, value) = key.parts();
         let row = self.engine.get(column, value)?.ok_or(RefreshError::UnknownKey)?;
-        if policy.is_fresh(&row, self.engine.now_ms()) {
+        if policy.is_fresh(&row, self.engine.about_now_ms()) {
             return Ok(Refreshed::Fresh(row));
         }
         let attempt = Attempt::new(self.engine.clone(), row, policy)?;
@@ -87,6 +87,10 @@ impl LogStore {
             match attempt.step()? {
                 Step::Settled(refreshed) => return Ok(Err(refreshed)),
                 Step::Leased(leased) => return Ok(Ok(leased)),
+                Step::MakeRoom => {
+                    let made = on_a_thread(&self.open, move |_| attempt.make_room().map(|()| attempt)).await?;
+                    attempt = made?;
+                }
                 Step::Unsaved(unsaved) => on_a_thread(&self.open, move |engine| engine.save_again(unsaved)).await??,
                 Step::Wait(Wait::Thread(_, time)) => drop(time::timeout(time, freed).await),
                 Step::Wait(Wait::Process(time)) => time::sleep(time).await,
@@ -104,7 +108,6 @@ async fn ask_and_save<E, F>(
 where
     F: Future<Output = Result<Token, E>>,
 {
-    let leased = on_a_thread(&open, move |engine| engine.make_room_for_answer(&leased).map(|()| leased)).await??;
     match provider(leased.current().clone()).await {
         Ok(answer) => {
             on_a_thread(&open, move |engine| engine.save_answer(leased, answer)).await?.map_err(Failure::widen)

@@ -127,8 +127,14 @@ pub(crate) fn instant(text: &str) -> Option<SystemTime> {
 
 /// Decimal milliseconds: digits and nothing else.
 pub(crate) fn decimal_ms(text: &str) -> Option<u64> {
-    let decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    decimal.then(|| text.parse().ok()).flatten()
+    if text.is_empty() {
+        return None;
+    }
+    // In one pass: every refresh of a fresh token reads one.
+    text.bytes().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 fn since_epoch(ms: u64) -> Option<SystemTime> {

@@ -103,6 +103,11 @@ impl Process {
         stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
     }
 
+    /// What the system calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }
