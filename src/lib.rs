@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod activity;
 mod engine;
 mod error;
 #[cfg(doctest)]
@@ -43,6 +44,7 @@ mod token;
 mod trace;
 mod wipe;
 
+pub use activity::{Activity, Histogram, RefreshCounts};
 pub use error::{DecodeError, Error, ErrorKind, Result};
 pub use inspect::{AdoptReport, FrameInfo, FrameKind, OperationInfo, OperationKind, SalvageReport};
 pub use options::{CompactionPolicy, OnClash, Options, ReadMode};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::activity::Activity;
 use crate::error::DecodeError;
 
 /// How far reading a log has come.
@@ -97,6 +98,11 @@ pub struct Stats {
     pub sync_failed: bool,
     /// Memory of the indexes, about.
     pub index_bytes: u64,
+    /// When the next access token ends that has not ended yet, in milliseconds since 1970. To find out reads all rows, unless
+    /// nothing was saved since it was last asked for.
+    pub next_expiry_ms: Option<u64>,
+    /// What this handle has done.
+    pub activity: Activity,
 }
 
 /// Why a log is worth compacting. See [`CompactionPolicy`](crate::CompactionPolicy).

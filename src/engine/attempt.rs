@@ -9,6 +9,7 @@ use super::Engine;
 #[cfg(feature = "tokio")]
 use super::lease::Leases;
 use super::lease::{Claim, Lease};
+use super::meters::{Count, Timed};
 use super::refresh::{Failure, Leased};
 use crate::error::Result;
 use crate::refresh::{RefreshPolicy, Refreshed, has_access_token};
@@ -31,6 +32,16 @@ pub(crate) struct Attempt {
     /// The row as the call found it.
     seen: Token,
     hold: Hold,
+    has_waited: bool,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.has_waited {
+            self.engine.meters.count(Count::LeaseWaits);
+            self.engine.meters.time(Timed::LeaseWait, self.engine.storage.clock().saturating_sub(self.start));
+        }
+    }
 }
 
 enum Hold {
@@ -66,7 +77,7 @@ impl Attempt {
         engine.writing_lock()?;
         let (start, id) = (engine.storage.clock(), seen.id().unwrap_or_default().to_owned());
         let byte = engine.refreshes.leases.byte(&id);
-        Ok(Self { engine, policy, start, id, byte, seen, hold: Hold::Nothing })
+        Ok(Self { engine, policy, start, id, byte, seen, hold: Hold::Nothing, has_waited: false })
     }
 
     #[cfg(feature = "tokio")]
@@ -142,9 +153,10 @@ impl Attempt {
             .then(|| Refreshed::ByAnother(row.clone()))
     }
 
-    fn wait(&self, row: Token, wait: impl FnOnce(Duration) -> Wait) -> Result<Step, Failure> {
+    fn wait(&mut self, row: Token, wait: impl FnOnce(Duration) -> Wait) -> Result<Step, Failure> {
         self.engine.check_usable()?;
         let waited = self.engine.storage.clock().saturating_sub(self.start);
+        self.has_waited = true;
         let left = self.policy.wait_max.saturating_sub(waited);
         if left.is_zero() {
             return Err(Failure::Busy { token: row.into(), waited });

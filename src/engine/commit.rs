@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::meters::{Count, Timed};
 use super::plan::{Outcome, Plan, Planned, Request};
 use super::queue::{Leader, Place, Seat};
 use super::turn::Turn;
@@ -27,9 +28,16 @@ pub(super) type Call = Vec<Request<'static>>;
 impl Engine {
     /// Does all of the requests, in order, or none. Durable and visible when it returns.
     pub(crate) fn commit(&self, requests: &[Request<'_>]) -> Answer {
+        let start = self.storage.clock();
+        let answer = self.commit_from(requests, start);
+        self.meters.count(if answer.is_ok() { Count::Writes } else { Count::WriteFailures });
+        self.meters.time(Timed::Write, self.storage.clock().saturating_sub(start));
+        answer
+    }
+
+    fn commit_from(&self, requests: &[Request<'_>], start: Duration) -> Answer {
         self.check_usable()?;
         requests.iter().try_for_each(Request::check_limits)?;
-        let start = self.storage.clock();
         if let Some(leader) = self.queue.try_lead() {
             return self.lead(leader, requests, start);
         }
@@ -219,7 +227,11 @@ impl Turn<'_> {
         };
         appender.make_room(frame.len(), room).map_err(trust)?;
         page.set_intent_end(appender.end() + frame.len());
-        if let Err(error) = appender.commit(frame, head) {
+        let start = engine.storage.clock();
+        let committed = appender.commit(frame, head);
+        engine.meters.count(Count::Syncs);
+        engine.meters.time(Timed::Sync, engine.storage.clock().saturating_sub(start));
+        if let Err(error) = committed {
             let (error, trust) = trust(error);
             if trust == Trust::Kept {
                 page.set_intent_end(appender.end());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Engine;
 use super::build::Counters;
 use super::locks::StoreLock;
+use super::meters::{Count, Timed};
 use super::replay::{Replayed, replay_durable};
 use super::rewrite::{Built, Original, Rewrite};
 use crate::error::{Error, Result};
@@ -71,6 +72,14 @@ impl Engine {
     }
 
     fn move_on(&self, progress: &Listener) -> Result<CompactReport> {
+        let start = self.storage.clock();
+        let report = self.move_rows(progress)?;
+        self.meters.count(Count::Compactions);
+        self.meters.time(Timed::Compaction, self.storage.clock().saturating_sub(start));
+        Ok(report)
+    }
+
+    fn move_rows(&self, progress: &Listener) -> Result<CompactReport> {
         self.catch_up()?;
         self.heal()?;
         self.renew_now()?;

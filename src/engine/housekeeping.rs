@@ -86,6 +86,8 @@ impl Engine {
             return;
         }
         self.save_unsaved();
+        #[cfg(feature = "metrics")]
+        self.record();
         let page = &self.lock_file.page;
         if self.lock_file.is_sync_due(self.storage.now_ms()) && !page.sync_failed() {
             let turn = self.take_turn(self.storage.clock());

@@ -22,6 +22,7 @@ mod lease;
 mod lock_file;
 mod locks;
 mod look;
+mod meters;
 pub(crate) mod open;
 mod page;
 mod pinned;
@@ -29,12 +30,15 @@ pub(crate) mod plan;
 mod policy;
 mod queue;
 pub(crate) mod read;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod recover;
 mod redo;
 pub(crate) mod refresh;
 mod replay;
 mod rewrite;
 pub(crate) mod salvage;
+mod stats;
 mod tail_file;
 mod turn;
 pub(crate) mod verify;
@@ -47,6 +51,7 @@ use self::follow::Tip;
 use self::housekeeping::Housekeeper;
 use self::lock_file::LockFile;
 use self::locks::StoreLock;
+use self::meters::Meters;
 use self::pinned::Pinned;
 use self::queue::Queue;
 use self::refresh::Refreshes;
@@ -56,7 +61,7 @@ use crate::index::Index;
 use crate::log::append::Appender;
 use crate::options::{CompactionPolicy, ReadMode};
 use crate::progress::Listener;
-use crate::stats::{OpenReport, Stats};
+use crate::stats::OpenReport;
 use crate::storage::{Directory, Storage, fork};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, ShardedLock, ShardedLockReadGuard};
@@ -99,6 +104,9 @@ pub(crate) struct Engine {
     forks: u64,
     housekeeper: Housekeeper,
     refreshes: Refreshes,
+    meters: Meters,
+    /// The version of what was shown, and the next expiry then.
+    next_expiry: Mutex<(u64, Option<u64>)>,
 }
 
 /// What finds look at.
@@ -219,32 +227,6 @@ impl Engine {
 
     pub(crate) fn report(&self) -> &OpenReport {
         &self.report
-    }
-
-    pub(crate) fn stats(&self) -> Result<Stats> {
-        self.check_usable()?;
-        let mut tip = self.tip.lock();
-        self.follow(&mut tip)?;
-        let shared = self.shared()?;
-        let file_len = tip.file.file_len().map_err(|error| Error::io("stat", &self.log_path, error))?;
-        Ok(Stats {
-            uuid: tip.header.uuid,
-            generation: tip.header.generation,
-            sequence: tip.link.sequence,
-            tokens: shared.index.len(),
-            next_id: tip.link.next_id,
-            next_revision: tip.link.next_revision,
-            log_bytes: tip.end,
-            file_bytes: file_len,
-            live_bytes: shared.index.live_bytes(),
-            dead_bytes: policy::dead_bytes(tip.end, &shared.index),
-            dead_records: shared.index.dead_records(),
-            dead_since_ms: shared.dead_since_ms,
-            compaction: policy::due(&self.policy, tip.end, &shared, self.storage.now_ms()),
-            compaction_failed: self.housekeeper.failure(),
-            sync_failed: self.lock_file.page.sync_failed(),
-            index_bytes: shared.index.memory(),
-        })
     }
 
     /// Lets go of everything. Later calls fail with `Closed`; a second close does nothing.

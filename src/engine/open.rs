@@ -9,6 +9,7 @@ use super::housekeeping::Housekeeper;
 use super::lease::Leases;
 use super::lock_file::LockFile;
 use super::locks::{self, LogLock, StoreLock};
+use super::meters::Meters;
 use super::page::Swap;
 use super::queue::Queue;
 use super::recover::{Recovered, Recovery, read_header};
@@ -214,6 +215,11 @@ impl Engine {
             forks: fork::count(),
             housekeeper: Housekeeper::new(),
             refreshes: Refreshes::new(leases),
+            meters: Meters::new(
+                #[cfg(feature = "metrics")]
+                directory.path(),
+            ),
+            next_expiry: Mutex::default(),
         }
     }
 

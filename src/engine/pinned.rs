@@ -11,8 +11,8 @@ use crossbeam_utils::CachePadded;
 
 use crate::log::source::Source;
 
-/// Counts of references.
-const COUNTS: usize = 16;
+/// Counts of references, and of whatever else each thread counts without the others.
+pub(super) const COUNTS: usize = 16;
 
 /// The source that finds read from.
 pub(super) struct Pinned {
@@ -31,16 +31,20 @@ impl Pinned {
 
     /// Holds on to it on behalf of this thread.
     pub(super) fn pin(&self) -> Pin {
-        thread_local! {
-            static COUNT: usize = {
-                static THREADS: AtomicUsize = AtomicUsize::new(0);
-                THREADS.fetch_add(1, Ordering::Relaxed) % COUNTS
-            };
-        }
-        // A thread that is about to end has no number any more.
-        let count = COUNT.try_with(|count| *count).unwrap_or_default();
-        self.pins[count].clone()
+        self.pins[of_this_thread()].clone()
     }
+}
+
+/// Which of the counts is this thread's.
+pub(super) fn of_this_thread() -> usize {
+    thread_local! {
+        static COUNT: usize = {
+            static THREADS: AtomicUsize = AtomicUsize::new(0);
+            THREADS.fetch_add(1, Ordering::Relaxed) % COUNTS
+        };
+    }
+    // A thread that is about to end has no number any more.
+    COUNT.try_with(|count| *count).unwrap_or_default()
 }
 
 impl From<Arc<Source>> for Pinned {

@@ -16,13 +16,17 @@ impl Engine {
     /// The oldest row with this key.
     pub(crate) fn get(&self, column: Column, key: &str) -> Result<Option<Token>> {
         let shared = self.readable()?;
-        shared.index.find(&shared.source, column, key, |_, _, view| view.to_token())
+        let found = shared.index.find(&shared.source, column, key, |_, _, view| view.to_token())?;
+        self.meters.found(found.as_ref());
+        Ok(found)
     }
 
     /// Hands the oldest row with this key to `f`, outside all locks.
     pub(crate) fn view<R>(&self, column: Column, key: &str, f: impl FnOnce(TokenView<'_>) -> R) -> Result<Option<R>> {
         let shared = self.readable()?;
-        let Some(at) = shared.index.find(&shared.source, column, key, |_, at, _| at)? else { return Ok(None) };
+        let found = shared.index.find(&shared.source, column, key, |_, at, _| at)?;
+        self.meters.found(found.as_ref());
+        let Some(at) = found else { return Ok(None) };
         let source = shared.source.pin();
         drop(shared);
         source.read(at, |view| f(view.clone())).map(Some)
@@ -30,6 +34,12 @@ impl Engine {
 
     /// The row that a partial token means.
     pub(crate) fn find(&self, partial: &Token) -> Result<Option<Token>> {
+        let found = self.find_uncounted(partial)?;
+        self.meters.found(found.as_ref());
+        Ok(found)
+    }
+
+    fn find_uncounted(&self, partial: &Token) -> Result<Option<Token>> {
         let shared = self.readable()?;
         let fill = |view: &TokenView<'_>| matching::fill(partial, view);
         match matching::selector_for_find(partial) {

@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use super::attempt::{Attempt, Step, Wait};
 use super::backoff::BackOff;
 use super::commit::{Trust, trust};
 use super::lease::{Lease, Leases};
+use super::meters::Timed;
 use super::plan::Request;
 use crate::error::{ErrorKind, Result};
 use crate::format::record;
@@ -84,7 +86,10 @@ impl Engine {
                 Step::Wait(Wait::Process(time)) => self.storage.sleep(time),
             }
         };
-        match provider(&leased.current) {
+        let start = self.storage.clock();
+        let said = provider(&leased.current);
+        self.provider_took(start);
+        match said {
             Ok(answer) => self.save_answer(leased, answer).map_err(Failure::widen),
             Err(error) => self.provider_failed(leased).ok_or(RefreshError::Provider(error)),
         }
@@ -101,6 +106,22 @@ impl Engine {
             }
             error
         })
+    }
+
+    /// Since `start`, by the clock of time limits.
+    pub(crate) fn provider_took(&self, start: Duration) {
+        self.meters.time(Timed::Provider, self.storage.clock().saturating_sub(start));
+    }
+
+    /// Counts how a refresh ended.
+    pub(crate) fn count_refresh<E>(&self, outcome: &Result<Refreshed, RefreshError<E>>) {
+        self.meters.refreshed(outcome);
+    }
+
+    /// What [`provider_took`](Self::provider_took) goes by.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn clock(&self) -> Duration {
+        self.storage.clock()
     }
 
     /// Merges the answer into the row, durably; then lets go of the lease.

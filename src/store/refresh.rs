@@ -4,6 +4,12 @@ use crate::refresh::{RefreshError, RefreshPolicy, Refreshed};
 use crate::store::{Key, LogStore};
 use crate::token::Token;
 
+/// A row at the first look.
+pub(super) enum Looked {
+    Fresh(Token),
+    Stale(Token),
+}
+
 impl LogStore {
     /// A fresh token for the oldest row with this key: the stored one if it still is, or what `provider` makes of it.
     ///
@@ -45,11 +51,20 @@ impl LogStore {
         policy: RefreshPolicy,
         provider: impl FnOnce(&Token) -> Result<Token, E>,
     ) -> Result<Refreshed, RefreshError<E>> {
+        let outcome = match self.look(key, &policy) {
+            Ok(Looked::Stale(row)) => self.engine.refresh(row, policy, provider),
+            Ok(Looked::Fresh(row)) => Ok(Refreshed::Fresh(row)),
+            Err(error) => Err(error),
+        };
+        self.engine.count_refresh(&outcome);
+        outcome
+    }
+
+    /// The row, before anything is done about it.
+    pub(super) fn look<E>(&self, key: Key<'_>, policy: &RefreshPolicy) -> Result<Looked, RefreshError<E>> {
         let (column, value) = key.parts();
         let row = self.engine.get(column, value)?.ok_or(RefreshError::UnknownKey)?;
-        if policy.is_fresh(&row, self.engine.about_now_ms()) {
-            return Ok(Refreshed::Fresh(row));
-        }
-        self.engine.refresh(row, policy, provider)
+        let is_fresh = policy.is_fresh(&row, self.engine.about_now_ms());
+        Ok(if is_fresh { Looked::Fresh(row) } else { Looked::Stale(row) })
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time;
 
 use super::log_store::KeptOpen;
+use super::refresh::Looked;
 use crate::engine::Engine;
 use crate::engine::attempt::{Attempt, Step, Wait};
 use crate::engine::refresh::{Failure, Leased};
@@ -57,11 +58,25 @@ impl LogStore {
         E: Send + 'static,
         F: Future<Output = Result<Token, E>> + Send + 'static,
     {
-        let (column, value) = key.parts();
-        let row = self.engine.get(column, value)?.ok_or(RefreshError::UnknownKey)?;
-        if policy.is_fresh(&row, self.engine.about_now_ms()) {
-            return Ok(Refreshed::Fresh(row));
-        }
+        let outcome = match self.look(key, &policy) {
+            Ok(Looked::Stale(row)) => self.refresh_stale(row, policy, provider).await,
+            Ok(Looked::Fresh(row)) => Ok(Refreshed::Fresh(row)),
+            Err(error) => Err(error),
+        };
+        self.engine.count_refresh(&outcome);
+        outcome
+    }
+
+    async fn refresh_stale<E, F>(
+        &self,
+        row: Token,
+        policy: RefreshPolicy,
+        provider: impl FnOnce(Token) -> F + Send + 'static,
+    ) -> Result<Refreshed, RefreshError<E>>
+    where
+        E: Send + 'static,
+        F: Future<Output = Result<Token, E>> + Send + 'static,
+    {
         let attempt = Attempt::new(self.engine.clone(), row, policy)?;
         let leased = match self.take_lease(attempt).await.map_err(Failure::widen)? {
             Ok(leased) => leased,
@@ -108,7 +123,10 @@ async fn ask_and_save<E, F>(
 where
     F: Future<Output = Result<Token, E>>,
 {
-    match provider(leased.current().clone()).await {
+    let start = open.engine().clock();
+    let said = provider(leased.current().clone()).await;
+    open.engine().provider_took(start);
+    match said {
         Ok(answer) => {
             on_a_thread(&open, move |engine| engine.save_answer(leased, answer)).await?.map_err(Failure::widen)
         }

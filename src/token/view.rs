@@ -80,6 +80,10 @@ impl<'a> TokenView<'a> {
         self.expiry_time().and_then(layout::instant)
     }
 
+    pub(crate) fn expiry_ms(&self) -> Option<u64> {
+        self.expiry_time().and_then(layout::decimal_ms)
+    }
+
     /// See [`Token::redirect_url`].
     #[must_use]
     pub fn redirect_url(&self) -> Option<&'a str> {
