@@ -75,16 +75,9 @@ impl Engine {
         policy: RefreshPolicy,
         provider: impl FnOnce(&Token) -> Result<Token, E>,
     ) -> Result<Refreshed, RefreshError<E>> {
-        let mut attempt = Attempt::new(self.clone(), seen, policy)?;
-        let leased = loop {
-            match attempt.step().map_err(Failure::widen)? {
-                Step::Settled(refreshed) => return Ok(refreshed),
-                Step::Leased(leased) => break leased,
-                Step::MakeRoom => attempt.make_room()?,
-                Step::Unsaved(unsaved) => self.save_again(unsaved).map_err(Failure::widen)?,
-                Step::Wait(Wait::Thread(epoch, time)) => self.refreshes.leases.wait(epoch, time),
-                Step::Wait(Wait::Process(time)) => self.storage.sleep(time),
-            }
+        let leased = match self.take_lease(seen, policy).map_err(Failure::widen)? {
+            Ok(leased) => leased,
+            Err(refreshed) => return Ok(refreshed),
         };
         let start = self.storage.clock();
         let said = provider(&leased.current);
@@ -106,6 +99,21 @@ impl Engine {
             }
             error
         })
+    }
+
+    /// The lease, or a row that needs none any more.
+    fn take_lease(self: &Arc<Self>, seen: Token, policy: RefreshPolicy) -> Result<Result<Leased, Refreshed>, Failure> {
+        let mut attempt = Attempt::new(self.clone(), seen, policy)?;
+        loop {
+            match attempt.step()? {
+                Step::Settled(refreshed) => return Ok(Err(refreshed)),
+                Step::Leased(leased) => return Ok(Ok(leased)),
+                Step::MakeRoom => attempt.make_room()?,
+                Step::Unsaved(unsaved) => self.save_again(unsaved)?,
+                Step::Wait(Wait::Thread(epoch, time)) => self.refreshes.leases.wait(epoch, time),
+                Step::Wait(Wait::Process(time)) => self.storage.sleep(time),
+            }
+        }
     }
 
     /// Since `start`, by the clock of time limits.
@@ -157,12 +165,7 @@ impl Engine {
         let token = matching::merge(&row, Some(&current.view()), 0, stamp).unwrap_or(row);
         self.backoff(current, &leased.policy).note(self.storage.now_ms());
         if may_pass(error.kind()) {
-            let id = current.id().unwrap_or_default().to_owned();
-            let mut unsaved = self.refreshes.unsaved.lock();
-            // Under the lock: whoever closes the handle marks that first, and then lets go of all of these.
-            if self.check_usable().is_ok() {
-                unsaved.insert(id, Leased { answer: Some(answer), ..leased });
-            }
+            self.keep_unsaved(Leased { answer: Some(answer), ..leased });
         }
         Err(Failure::SaveFailed { token: token.into(), source: error })
     }
@@ -180,6 +183,16 @@ impl Engine {
         None
     }
 
+    /// Keeps an answer and its lease for another try.
+    fn keep_unsaved(&self, unsaved: Leased) {
+        let id = unsaved.current.id().unwrap_or_default().to_owned();
+        let mut all = self.refreshes.unsaved.lock();
+        // Under the lock: whoever closes the handle marks that first, and then lets go of all of these.
+        if self.check_usable().is_ok() {
+            all.insert(id, unsaved);
+        }
+    }
+
     /// Tries once more to save what could not be saved. For the background; who wants one of these rows does so too.
     pub(super) fn save_unsaved(&self) {
         let ids: Vec<_> = self.refreshes.unsaved.lock().keys().cloned().collect();
@@ -193,7 +206,13 @@ impl Engine {
 
     /// Nothing, if somebody has saved the row meanwhile, perhaps the one who was told that we could not.
     pub(crate) fn save_again(&self, mut unsaved: Leased) -> Result<(), Failure> {
-        let row = self.get(Column::Id, unsaved.current.id().unwrap_or_default())?;
+        let row = match self.get(Column::Id, unsaved.current.id().unwrap_or_default()) {
+            Ok(row) => row,
+            Err(error) => {
+                self.keep_unsaved(unsaved);
+                return Err(error.into());
+            }
+        };
         let is_unchanged = row.is_some_and(|row| row.revision() == unsaved.current.revision());
         match unsaved.answer.take().filter(|_| is_unchanged) {
             Some(answer) => self.save_answer(unsaved, answer).map(drop),
