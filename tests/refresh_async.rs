@@ -71,6 +71,27 @@ fn hundreds_of_futures_on_one_thread_ask_once() {
     });
 }
 
+/// Whoever has waited for an answer takes it as it is: to ask again would bring the same.
+#[test]
+fn an_answer_that_is_good_for_a_moment_only_serves_everybody_who_waited() {
+    let (dir, store) = expired();
+    let other = open(dir.path());
+    runtime().block_on(async {
+        let slow = |store: Arc<LogStore>| async move {
+            let provider = |_| async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Ok::<_, &str>(Token::builder().access_token("short").expiry_time("2").build())
+            };
+            store.refresh_async(ANN, RefreshPolicy::new(), provider).await.unwrap().into_token()
+        };
+        let (first, second, third) = tokio::join!(slow(store.clone()), slow(store.clone()), slow(other));
+        for token in [first, second, third] {
+            assert_eq!(access(&token), "short");
+        }
+        assert_eq!(store.stats().unwrap().activity.provider_time.count(), 1);
+    });
+}
+
 #[test]
 fn rows_do_not_wait_for_each_other() {
     let (_dir, store) = expired();
