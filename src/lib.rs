@@ -39,6 +39,7 @@ mod stats;
 #[cfg(not(feature = "internals"))]
 mod storage;
 mod store;
+mod sweep;
 mod sync;
 mod token;
 mod trace;
@@ -54,6 +55,7 @@ pub use stats::{
     VerifyStatus,
 };
 pub use store::{Key, ListStore, LogStore, TokenStore, Tokens};
+pub use sweep::{SweepPolicy, SweepReason, SweepReport, Swept};
 pub use token::{Extra, Secret, Token, TokenBuilder, TokenView};
 
 #[cfg(feature = "internals")]

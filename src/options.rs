@@ -182,8 +182,8 @@ impl Options {
     }
 
     /// Is called now and then during long work, on the thread that does it: opening, verifying, dumping, salvaging,
-    /// adopting, and `compact`, `backup`, `import` and `verify` of the handle (not compactions in the background). It may
-    /// find, and call nothing else of the handle: some of that work holds locks, and would wait for itself.
+    /// adopting, and `compact`, `backup`, `import`, `sweep` and `verify` of the handle (not compactions in the background).
+    /// It may find, and call nothing else of the handle: some of that work holds locks, and would wait for itself.
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Listener::new(progress);

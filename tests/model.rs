@@ -3,8 +3,13 @@
 //! Method: random scripts over few names and tokens, so that rows collide in every key; both stores run each script
 //! and every answer is compared, then all rows, with revisions. Shrunk by proptest. `PROPTEST_CASES` sets how many scripts.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
-use tokcask::{Error, Key, ListStore, OnClash, Options, ReadMode, Result, Token, TokenStore};
+use tokcask::{Error, Key, ListStore, OnClash, Options, ReadMode, Result, SweepPolicy, Token, TokenStore};
+
+/// An expiry that is over, whatever the clock says.
+const OVER: &str = "1000000000000";
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -15,6 +20,7 @@ enum Step {
     Find(Token),
     Get(usize, String),
     Delete(String),
+    Sweep(SweepPolicy),
     Clear,
     Compact,
     Reopen,
@@ -42,7 +48,7 @@ fn token() -> impl Strategy<Value = Token> {
     );
     let client = (value(&["c"]), value(&["s"]));
     let rest = (
-        value(&["1700000000000", "soon"]),
+        value(&[OVER, "99999999999999", "soon"]),
         value(&["u"]),
         value(&["d"]),
         prop::collection::vec(("[xyz]", "[vw]?"), 0..3),
@@ -69,6 +75,30 @@ fn on_clash() -> impl Strategy<Value = OnClash> {
     prop::sample::select(&[OnClash::Refuse, OnClash::Keep, OnClash::Replace, OnClash::Renumber][..])
 }
 
+/// By expiry alone: what is old is a matter of the clock.
+fn sweep_policy() -> impl Strategy<Value = SweepPolicy> {
+    (any::<bool>(), any::<bool>()).prop_map(|(with_refresh_token, dry_run)| SweepPolicy {
+        expired_for: Some(Duration::ZERO),
+        with_refresh_token,
+        dry_run,
+        ..SweepPolicy::default()
+    })
+}
+
+/// Does it to a list, row by row. Returns the ids of those that go, and how many are spared.
+fn sweep(list: &ListStore, policy: &SweepPolicy) -> (Vec<String>, u64) {
+    let mut rows = list.get_tokens().unwrap();
+    rows.retain(|row| row.access_token().is_some() && row.expiry_time() == Some(OVER));
+    let over = rows.len();
+    rows.retain(|row| policy.with_refresh_token || row.refresh_token().is_none());
+    let ids: Vec<_> = rows.iter().map(|row| row.id().unwrap().to_owned()).collect();
+    for id in ids.iter().filter(|_| !policy.dry_run) {
+        assert!(list.delete(id).unwrap());
+    }
+    let spared = over - ids.len();
+    (ids, spared as u64)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let key = prop::sample::select(&["", "1", "2", "abc", "ann", "bob", "a1", "a2", "r1", "g1", "g2"][..]);
     let id = prop::sample::select(&["", "1", "2", "3", "4", "5", "abc", "nobody", "1000000000000000000"][..]);
@@ -80,6 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => token().prop_map(Step::Find),
         4 => (0..5_usize, key).prop_map(|(column, key)| Step::Get(column, key.to_owned())),
         3 => id.prop_map(|id| Step::Delete(id.to_owned())),
+        2 => sweep_policy().prop_map(Step::Sweep),
         1 => Just(Step::Clear),
         1 => Just(Step::Compact),
         2 => Just(Step::Reopen),
@@ -137,6 +168,12 @@ proptest! {
                     prop_assert_eq!(ours, log.view(key(*column, value), |view| view.to_token()).unwrap());
                 }
                 Step::Delete(id) => prop_assert_eq!(log.delete(id).unwrap(), list.delete(id).unwrap()),
+                Step::Sweep(policy) => {
+                    let examined = list.get_tokens().unwrap().len() as u64;
+                    let report = log.sweep(policy).unwrap();
+                    let ids = report.swept.into_iter().map(|row| row.id).collect();
+                    prop_assert_eq!(((ids, report.spared), report.examined, report.moved_on), (sweep(&list, policy), examined, 0));
+                }
                 Step::Clear => {
                     log.delete_tokens().unwrap();
                     list.delete_tokens().unwrap();

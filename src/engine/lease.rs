@@ -91,6 +91,11 @@ impl Leases {
         is_free.then(|| Claim { leases: self.clone(), byte })
     }
 
+    /// The lease of a row, if it can be had without waiting.
+    pub(super) fn try_lease(self: &Arc<Self>, id: &str) -> Result<Option<Lease>> {
+        self.claim(self.byte(id)).map_or(Ok(None), |claim| claim.try_lease().map(std::result::Result::ok))
+    }
+
     /// Waits until a thread of this handle has let go of something since `epoch`, for at most `time`.
     pub(super) fn wait(&self, epoch: u64, time: Duration) {
         let ours = self.ours.lock();

@@ -1,4 +1,4 @@
-//! What a store does, one verb a file: open, read, commit, import, compact, back up; and what is done to a store that
+//! What a store does, one verb a file: open, read, commit, import, sweep, compact, back up; and what is done to a store that
 //! nobody has open: verify, dump, salvage, adopt.
 //!
 //! Finds look at [`Shared`] under a sharded read lock, which is held for the look-up alone. Whoever writes has a
@@ -39,6 +39,7 @@ mod replay;
 mod rewrite;
 pub(crate) mod salvage;
 mod stats;
+mod sweep;
 mod tail_file;
 mod turn;
 pub(crate) mod verify;

@@ -22,8 +22,8 @@ pub(crate) enum Request<'a> {
     Save(Cow<'a, Token>, Option<u64>),
     /// Save a provider's answer into the row that it was asked for, if that is there and has the same refresh token.
     Renew(Cow<'a, Token>, Cow<'a, Token>),
-    /// Delete the row with this id.
-    Delete(Cow<'a, str>),
+    /// Delete the row with this id, if it is at this revision. One that has moved on is left alone, as if it were not there.
+    Delete(Cow<'a, str>, Option<u64>),
     /// Delete all rows.
     Clear,
 }
@@ -37,8 +37,8 @@ impl<'a> Request<'a> {
         Self::Renew(Cow::Borrowed(answer), Cow::Borrowed(row))
     }
 
-    pub(crate) fn delete(id: &'a str) -> Self {
-        Self::Delete(Cow::Borrowed(id))
+    pub(crate) fn delete(id: &'a str, expected: Option<u64>) -> Self {
+        Self::Delete(Cow::Borrowed(id), expected)
     }
 
     /// The same, for a caller that waits while another one plans.
@@ -49,7 +49,7 @@ impl<'a> Request<'a> {
                 let owned = |token: &Token| Cow::Owned(token.clone());
                 Request::Renew(owned(answer), owned(row))
             }
-            Self::Delete(id) => Request::Delete(Cow::Owned(id.as_ref().to_owned())),
+            Self::Delete(id, expected) => Request::Delete(Cow::Owned(id.as_ref().to_owned()), *expected),
             Self::Clear => Request::Clear,
         }
     }
@@ -60,7 +60,7 @@ impl<'a> Request<'a> {
             Self::Save(token, _) | Self::Renew(token, _) => {
                 record::checked_len(&token.view()).map(drop).map_err(refused)
             }
-            Self::Delete(_) | Self::Clear => Ok(()),
+            Self::Delete(..) | Self::Clear => Ok(()),
         }
     }
 }
@@ -146,7 +146,7 @@ impl Plan {
         let planned = requests.iter().map(|request| match request {
             Request::Save(token, expected) => self.save(overlay, token, *expected),
             Request::Renew(answer, row) => self.renew(overlay, answer, row),
-            Request::Delete(id) => self.delete(overlay, id),
+            Request::Delete(id, expected) => self.delete(overlay, id, *expected),
             Request::Clear => Ok(self.clear(overlay)),
         });
         let planned = match planned.collect::<Result<Vec<_>>>() {
@@ -229,9 +229,12 @@ impl Plan {
         Ok(Outcome::Saved(merged))
     }
 
-    fn delete(&mut self, overlay: &mut Overlay<'_>, id: &str) -> Result<Outcome> {
+    fn delete(&mut self, overlay: &mut Overlay<'_>, id: &str, expected: Option<u64>) -> Result<Outcome> {
         let selector = matching::selector_for_delete(id);
-        let Some((row, _)) = overlay.select(selector)? else { return Ok(Outcome::Deleted(false)) };
+        let Some((row, before)) = overlay.select(selector)? else { return Ok(Outcome::Deleted(false)) };
+        if expected.is_some() && expected != before.revision() {
+            return Ok(Outcome::Deleted(false));
+        }
         overlay.delete(row);
         self.next_revision += 1;
         self.push(Planned::Delete(id.to_owned()), id.len() as u64);

@@ -56,13 +56,16 @@ impl Engine {
 
     /// All rows as they are now, oldest first.
     pub(crate) fn rows(&self) -> Rows {
-        match self.readable() {
-            Ok(shared) => {
-                let places: Vec<_> = shared.index.locations().collect();
-                Rows::Places(shared.source.share(), places.into_iter())
-            }
+        match self.places() {
+            Ok((source, places)) => Rows::Places(source, places.into_iter()),
             Err(error) => Rows::Failed(Some(error)),
         }
+    }
+
+    /// Where all rows are now, oldest first, and what they are read from.
+    pub(super) fn places(&self) -> Result<(Arc<Source>, Vec<Location>)> {
+        let shared = self.readable()?;
+        Ok((shared.source.share(), shared.index.locations().collect()))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::{Key, TokenStore};
 use crate::engine::Engine;
@@ -110,7 +109,7 @@ impl LogStore {
     /// `Io` if the append fails; `Poisoned` if an earlier sync did; `Busy` if others kept us from writing for longer than the
     /// lock timeout.
     pub fn delete(&self, id: &str) -> Result<bool> {
-        let outcomes = self.engine.commit(&[Request::delete(id)])?;
+        let outcomes = self.engine.commit(&[Request::delete(id, None)])?;
         Ok(matches!(outcomes.as_slice(), [Outcome::Deleted(true)]))
     }
 
@@ -172,23 +171,6 @@ impl LogStore {
     #[must_use]
     pub fn iter(&self) -> Tokens {
         Tokens { rows: self.engine.rows() }
-    }
-
-    /// The rows whose access token ends before `instant`, the soonest first. Rows without a readable expiry are left
-    /// out. Reads all rows.
-    ///
-    /// # Errors
-    /// `Corrupt` if any record is damaged.
-    pub fn expiring_before(&self, instant: SystemTime) -> Result<Vec<Token>> {
-        let mut expiring = Vec::new();
-        for token in self {
-            let token = token?;
-            if let Some(expires_at) = token.expires_at().filter(|expires_at| *expires_at < instant) {
-                expiring.push((expires_at, token));
-            }
-        }
-        expiring.sort_by_key(|(expires_at, _)| *expires_at);
-        Ok(expiring.into_iter().map(|(_, token)| token).collect())
     }
 
     /// Reads everything durable through and lists all damage.

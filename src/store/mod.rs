@@ -1,5 +1,6 @@
 //! The public face: the trait of the six operations, and the two stores.
 
+mod expiry;
 mod list_store;
 mod log_store;
 mod refresh;

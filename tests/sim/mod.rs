@@ -9,6 +9,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
+mod clock;
 mod disk;
 mod file;
 mod gate;
@@ -57,6 +58,8 @@ struct World {
     next_opening: u64,
     locks: Vec<Held>,
     now_ms: u64,
+    /// Whether `now_ms` stays as it is.
+    is_stopped: bool,
     /// Moves on only while somebody waits.
     clock: Duration,
     random: u64,
@@ -143,11 +146,6 @@ impl Sim {
     /// Whether the plan's call has come.
     pub(crate) fn tripped(&self) -> Option<Call> {
         self.world().ledger(self.process).tripped
-    }
-
-    /// Sets the clock on the wall, which may step back.
-    pub(crate) fn set_now_ms(&self, now_ms: u64) {
-        self.world().now_ms = now_ms;
     }
 
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
@@ -258,9 +256,7 @@ impl Storage for Sim {
     }
 
     fn now_ms(&self) -> u64 {
-        let mut world = self.world();
-        world.now_ms += threads::CLOCK_STEP_MS;
-        world.now_ms
+        self.look_at_clock()
     }
 
     fn clock(&self) -> Duration {
