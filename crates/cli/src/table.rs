@@ -16,6 +16,10 @@ pub(crate) fn cell(text: &str) -> Cell {
     Zeroizing::new(escape(text).into_owned())
 }
 
+pub(crate) fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
+}
+
 /// Prints a header and rows. `rows` is called twice, once for the widths, so that no table has to fit into memory.
 pub(crate) fn print<const N: usize, I>(out: &mut Output, header: [&str; N], rows: impl Fn() -> I) -> Result<(), Failure>
 where

@@ -6,6 +6,7 @@ mod compact;
 mod completions;
 mod create;
 mod dump;
+mod expiring;
 mod export;
 mod get;
 mod import;
@@ -15,6 +16,7 @@ mod remove;
 mod salvage;
 mod save;
 mod stat;
+mod sweep;
 mod verify;
 
 use std::path::Path;
@@ -37,6 +39,8 @@ pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
         Command::Find(store) => get::find(ui, &store.dir),
         Command::Save(store) => save::run(ui, &store.dir),
         Command::Delete(delete) => remove::delete(ui, &delete.dir, &delete.id),
+        Command::Expiring(expiring) => expiring::run(ui, expiring),
+        Command::Sweep(sweep) => sweep::run(ui, sweep),
         Command::Clear(clear) => remove::clear(ui, clear),
         Command::Import(import) => import::run(ui, import),
         Command::Export(export) => export::run(ui, export),

@@ -22,12 +22,15 @@ fn check(ran: &Ran, code: i32, kind: &str, path: Option<&str>) {
     assert_eq!(names(&error), ["error", "message", "offset", "path"]);
 }
 
-const ON_A_STORE: [&[&str]; 14] = [
+const ON_A_STORE: [&[&str]; 17] = [
     &["list"],
     &["get", "--id", "1"],
     &["find"],
     &["save"],
     &["delete", "1"],
+    &["expiring"],
+    &["sweep", "--idle-for", "1h", "--dry-run"],
+    &["sweep", "--idle-for", "1h"],
     &["clear", "--yes"],
     &["export", "--to", "json", "--reveal"],
     &["stat"],
@@ -130,11 +133,13 @@ fn output_that_cannot_be_written_is_4_and_a_reader_who_has_enough_is_0() {
     let closed = || Stdio::from(std::io::pipe().unwrap().1);
     let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     let store = fixture.store();
-    let reading: [&[&str]; 6] = [
+    let reading: [&[&str]; 8] = [
         &["list", &store],
         &["get", &store, "--id", "1"],
         &["stat", &store],
         &["dump", &store, "--json"],
+        &["expiring", &store],
+        &["sweep", &store, "--idle-for", "0s", "--dry-run"],
         &["export", &store, "--to", "zoho-csv", "--reveal"],
         &["--help"],
     ];
@@ -152,7 +157,7 @@ fn a_wrong_command_line_is_2() {
     let fixture = Fixture::filled();
     let store = fixture.store();
     let before = fixture.snapshot();
-    let lines: [&[&str]; 14] = [
+    let lines: [&[&str]; 21] = [
         &[],
         &["lst", &store],
         &["list"],
@@ -163,6 +168,13 @@ fn a_wrong_command_line_is_2() {
         &["get", &store, "--id", "1", "--id", "2"],
         &["get", &store, "--client-id", "x"],
         &["clear", &store],
+        &["expiring", &store, "--within", "1h", "--before", "0"],
+        &["expiring", &store, "--within", "3600"],
+        &["expiring", &store, "--before", "1h"],
+        &["sweep", &store],
+        &["sweep", &store, "--dry-run", "--with-refresh-token"],
+        &["sweep", &store, "--expired-for", "1mo"],
+        &["sweep", &store, "--idle-for=-1h"],
         &["export", &store, "--to", "json"],
         &["export", &store, "--to", "xml", "file"],
         &["import", &store, "--from", "json", "--on-clash", "merge", "file"],

@@ -6,6 +6,7 @@ mod beside;
 mod commands;
 mod damaged;
 mod exit_codes;
+mod expiry;
 mod fixture;
 mod import_export;
 mod killed;

@@ -40,7 +40,7 @@ fn by_commands_that_work() {
     for id in ["1", "2", "3"] {
         sweep(&fixture, "get", &["--id", id], "");
     }
-    for command in ["list", "stat", "verify", "dump", "compact", "dump", "adopt", "create"] {
+    for command in ["list", "expiring", "stat", "verify", "dump", "compact", "dump", "adopt", "create"] {
         sweep(&fixture, command, &[], "");
     }
     let listing = run(&["list", &fixture.store(), "--reveal", "--json"]).ok().out;
@@ -62,6 +62,11 @@ fn by_commands_that_work() {
     sweep(&fixture, "backup", &[&fixture.at("backup")], "");
     sweep(&fixture, "salvage", &[&fixture.at("salvaged")], "");
     sweep(&fixture, "delete", &["2"], "");
+    sweep(&fixture, "expiring", &["--reveal"], "");
+    for more in [&["--dry-run"][..], &[], &["--with-refresh-token", "--reveal"]] {
+        sweep(&fixture, "sweep", &[&["--expired-for", "1d"], more].concat(), "");
+    }
+    sweep(&fixture, "sweep", &["--idle-for", "0s", "--with-refresh-token"], "");
     sweep(&fixture, "clear", &["--yes"], "");
 }
 
@@ -79,7 +84,7 @@ fn by_wrong_command_lines() {
     for secret in SECRETS {
         let (long, flag) = (format!("--access-tokn={secret}"), format!("--{secret}"));
         let (short, json) = (format!("-{secret}"), format!("--json={secret}"));
-        let lines: [&[&str]; 18] = [
+        let lines: [&[&str]; 22] = [
             &[secret],
             &[secret, &store],
             &["list", &store, secret],
@@ -96,6 +101,10 @@ fn by_wrong_command_lines() {
             &["import", &store, "--from", secret, "file"],
             &["import", &store, "--from", "json", "file", "--on-clash", secret],
             &["export", &store, "--to", secret],
+            &["expiring", &store, "--within", secret],
+            &["expiring", &store, "--before", secret],
+            &["sweep", &store, "--expired-for", secret],
+            &["sweep", secret, "--idle-for", "1h", "--older-than", &store],
             &["completions", secret],
             &["help", secret],
         ];
@@ -115,8 +124,10 @@ fn by_tokens_in_the_place_of_paths() {
     let store = fixture.store();
     // Shorter ones look like any name.
     for secret in SECRETS.into_iter().filter(|secret| secret.len() >= 24) {
-        let lines: [&[&str]; 5] = [
+        let lines: [&[&str]; 7] = [
             &["list", secret],
+            &["expiring", secret],
+            &["sweep", secret, "--idle-for", "1h"],
             &["get", "--access-token", &store, secret],
             &["delete", secret, &store],
             &["backup", secret, &fixture.at("dest")],
@@ -175,8 +186,10 @@ fn by_bad_input() {
 
 #[test]
 fn by_stores_that_are_damaged_or_in_use() {
-    let commands: [(&str, &[&str]); 8] = [
+    let commands: [(&str, &[&str]); 10] = [
         ("list", &[]),
+        ("expiring", &[]),
+        ("sweep", &["--older-than", "1h"]),
         ("get", &["--id", "1"]),
         ("stat", &[]),
         ("verify", &[]),

@@ -57,9 +57,10 @@ fn long_work_shows_a_bar() {
     let (fixture, file) = with_rows();
     let store = fixture.store();
     let (backup, salvaged, out) = (fixture.at("backup"), fixture.at("salvaged"), fixture.at("out"));
-    let commands: [(&str, &[&str]); 6] = [
+    let commands: [(&str, &[&str]); 7] = [
         ("import", &["--from", "json", &file]),
         ("verify", &[]),
+        ("sweep", &["--older-than", "36500d"]),
         ("backup", &[&backup]),
         ("compact", &[]),
         ("salvage", &[&salvaged]),

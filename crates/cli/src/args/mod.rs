@@ -1,9 +1,15 @@
 //! The command line: every command, its arguments, its help with an example.
 
+mod expiry;
+mod formats;
+
 use std::path::{Path, PathBuf};
 
-use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub(crate) use expiry::{Expiring, Sweep};
+pub(crate) use formats::{ExportFormat, ImportFormat, OnClash};
 
 /// Look into, check, back up, move and mend a store of OAuth tokens.
 #[derive(Parser)]
@@ -55,6 +61,20 @@ pub(crate) enum Command {
     /// Delete one token
     #[command(after_help = "Example: tokcask delete tokens 17")]
     Delete(Delete),
+    /// List the tokens with an expiry, the soonest first
+    #[command(
+        after_help = "Those that have expired come first. Tokens without an expiry that can be read are left out.\n\n\
+                            Example: tokcask expiring tokens --within 1h"
+    )]
+    Expiring(Expiring),
+    /// Delete the tokens that are expired, too old or unused
+    #[command(
+        after_help = "Any of the conditions that are given is enough. TIME reads like 90s, 15m, 12h or 30d. Tokens \
+                            with a refresh token\nare spared without --with-refresh-token, and so is what somebody \
+                            saves meanwhile.\n\n\
+                            Example: tokcask sweep tokens --expired-for 30d --dry-run"
+    )]
+    Sweep(Sweep),
     /// Delete all tokens
     #[command(after_help = "Example: tokcask clear tokens --yes")]
     Clear(Clear),
@@ -186,38 +206,6 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum ImportFormat {
-    /// The file store of the Zoho CRM SDKs for Python and Node
-    ZohoCsv,
-    /// An SQLite file with the SDKs' table oauthtoken
-    ZohoSqlite,
-    /// JSON lines, as `export --to json` writes them
-    Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// The file store of the Zoho CRM SDK for Python
-    ZohoCsv,
-    /// The file store of the Zoho CRM SDK for Node, which cannot hold commas, quotes and line ends
-    ZohoNodeCsv,
-    /// JSON lines
-    Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnClash {
-    /// Import nothing
-    Refuse,
-    /// Keep the store's token
-    Keep,
-    /// Take the file's token in its place
-    Replace,
-    /// Import the file's token under a new id
-    Renumber,
-}
-
 impl Export {
     /// The file that was named, if it is not standard output.
     pub(crate) fn to_file(&self) -> Option<&Path> {
@@ -233,6 +221,8 @@ impl Command {
             Self::Import(import) => Some(&import.file),
             Self::Get(get) => Some(&get.dir),
             Self::Delete(delete) => Some(&delete.dir),
+            Self::Expiring(expiring) => Some(&expiring.dir),
+            Self::Sweep(sweep) => Some(&sweep.dir),
             Self::Clear(clear) => Some(&clear.dir),
             Self::Export(export) => Some(&export.dir),
             Self::Backup(copied) | Self::Salvage(copied) => Some(&copied.dir),
@@ -257,7 +247,8 @@ impl Command {
         match self {
             Self::List(_) | Self::Get(_) | Self::Find(_) | Self::Stat(_) | Self::Verify(_) | Self::Dump(_) => true,
             Self::Export(export) => export.to_file().is_none(),
-            command => matches!(command, Self::Completions(_)),
+            Self::Sweep(sweep) => sweep.dry_run,
+            command => matches!(command, Self::Expiring(_) | Self::Completions(_)),
         }
     }
 }
