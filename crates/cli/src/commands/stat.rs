@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ struct Report {
     compaction_due: Option<&'static str>,
     sync_failed: bool,
     index_bytes: u64,
+    /// When the next access token ends, in milliseconds since 1970.
+    next_expiry: Option<u64>,
 }
 
 pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
@@ -51,6 +53,7 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
         compaction_due: stats.compaction.map(name_of),
         sync_failed: stats.sync_failed,
         index_bytes: stats.index_bytes,
+        next_expiry: stats.next_expiry_ms,
     };
     if ui.style.json {
         return ui.json(&report);
@@ -71,6 +74,7 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
         ("compaction", cell(&stats.compaction.map_or_else(|| "not due".into(), |reason| format!("due: {reason}")))),
         ("writes", cell(if report.sync_failed { "refused until compact, for a sync failed" } else { "accepted" })),
         ("index", bytes(report.index_bytes)),
+        ("next expiry", cell(&until_text(report.next_expiry, SystemTime::now()))),
     ];
     table::pairs(&mut ui.out, &pairs)?;
 
@@ -92,18 +96,35 @@ fn name_of(reason: CompactionReason) -> &'static str {
     }
 }
 
-/// How long ago the first record died, in the largest unit of which there are some.
+/// How long ago the first record died.
 fn since_text(since_ms: Option<u64>, now: SystemTime) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let Some(since_ms) = since_ms else { return "-".into() };
-    let since = UNIX_EPOCH + Duration::from_millis(since_ms);
-    let ago = now.duration_since(since).unwrap_or_default().as_secs();
-    let (unit, name) = UNITS.into_iter().find(|(unit, _)| ago >= *unit).unwrap_or((1, "s"));
-    format!("{} {name} ago ({since_ms})", ago / unit)
+    format!("{} ago ({since_ms})", rounded(now_ms(now).saturating_sub(since_ms)))
+}
+
+/// How long it takes until the next access token ends.
+fn until_text(expiry_ms: Option<u64>, now: SystemTime) -> String {
+    let Some(expiry_ms) = expiry_ms else { return "-".into() };
+    format!("in {} ({expiry_ms})", rounded(expiry_ms.saturating_sub(now_ms(now))))
+}
+
+fn now_ms(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A time in the largest unit of which there are some.
+fn rounded(time_ms: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let secs = time_ms / 1_000;
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| secs >= *unit).unwrap_or((1, "s"));
+    format!("{} {name}", secs / unit)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -115,5 +136,7 @@ mod tests {
         assert_eq!(text(90_000), "1 d ago (1000000)");
         assert_eq!(since_text(Some(1_000_000), UNIX_EPOCH), "0 s ago (1000000)", "a clock may step back");
         assert_eq!(since_text(None, at(0)), "-");
+        assert_eq!(until_text(Some(u64::MAX), at(0)), format!("in 213503982334 d ({})", u64::MAX));
+        assert_eq!(until_text(Some(1_060_000), at(0)), "in 1 min (1060000)");
     }
 }

@@ -143,7 +143,7 @@ fn stat_has_the_numbers_of_the_library() {
         "uuid": stat["uuid"], "generation": 1, "sequence": 5, "tokens": 3, "next_id": 4,
         "log_bytes": stats.log_bytes, "live_bytes": stats.live_bytes, "dead_bytes": stats.dead_bytes,
         "dead_records": 1, "dead_since": stats.dead_since_ms, "compaction_due": null, "sync_failed": false,
-        "index_bytes": stat["index_bytes"],
+        "index_bytes": stat["index_bytes"], "next_expiry": stats.next_expiry_ms,
     });
     assert_eq!(stat, numbers);
     assert!(stat["index_bytes"].as_u64() > Some(0), "it differs from run to run");
