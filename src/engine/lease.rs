@@ -96,6 +96,14 @@ impl Leases {
         self.claim(self.byte(id)).map_or(Ok(None), |claim| claim.try_lease().map(std::result::Result::ok))
     }
 
+    /// Something has changed for whoever waits.
+    pub(super) fn wake(&self) {
+        self.ours.lock().epoch += 1;
+        self.freed.notify_all();
+        #[cfg(feature = "tokio")]
+        self.freed_async.notify_waiters();
+    }
+
     /// Waits until a thread of this handle has let go of something since `epoch`, for at most `time`.
     pub(super) fn wait(&self, epoch: u64, time: Duration) {
         let ours = self.ours.lock();
@@ -150,14 +158,8 @@ impl Drop for Lease {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        {
-            let mut ours = self.leases.ours.lock();
-            ours.bytes.remove(&self.byte);
-            ours.epoch += 1;
-        }
-        self.leases.freed.notify_all();
-        #[cfg(feature = "tokio")]
-        self.leases.freed_async.notify_waiters();
+        self.leases.ours.lock().bytes.remove(&self.byte);
+        self.leases.wake();
     }
 }
 

@@ -191,6 +191,8 @@ impl Engine {
         if self.check_usable().is_ok() {
             all.insert(id, unsaved);
         }
+        drop(all);
+        self.refreshes.leases.wake();
     }
 
     /// Tries once more to save what could not be saved. For the background; who wants one of these rows does so too.

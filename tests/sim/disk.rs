@@ -35,6 +35,10 @@ impl SimDirectory {
     fn change(&self, call: Call, change: Vec<(String, Option<u64>)>) -> Result<()> {
         let mut world = self.sim.simple(call).map_err(|error| failure(&self.path, error))?;
         let folder = world.directories.get_mut(&self.path).unwrap();
+        // Another process may have been faster since the caller looked: there is one moment at which it happens.
+        if call == Call::Create && change.iter().any(|(name, _)| folder.names.contains_key(name)) {
+            return Err(failure(&self.path, io::ErrorKind::AlreadyExists.into()));
+        }
         for (name, inode) in &change {
             match inode {
                 Some(inode) => drop(folder.names.insert(name.clone(), *inode)),
