@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use tokcask::{Key, LogStore, Token};
@@ -17,7 +17,9 @@ use crate::tokens::expiry_time;
 
 const CLIENTS: u64 = 8;
 const HOUR: Duration = Duration::from_secs(3600);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// More than the service waits for the provider, or for another request that does.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the service acknowledged.
 #[derive(Default)]
@@ -69,8 +71,8 @@ impl Ledger {
 }
 
 /// An agent for loopback: never through a proxy, and statuses are answers.
-pub(crate) fn agent() -> Agent {
-    let config = Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT));
+pub(crate) fn agent(timeout: Duration) -> Agent {
+    let config = Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(timeout));
     config.build().into()
 }
 
@@ -89,7 +91,7 @@ struct Client<'a> {
 impl<'a> Client<'a> {
     fn new(number: u64, service: SocketAddr, users: &'a [String]) -> Self {
         let (ledger, saved, logged_in) = Default::default();
-        Self { number, agent: agent(), service, users, random: number + 1, ledger, saved, logged_in }
+        Self { number, agent: agent(ANSWER_TIMEOUT), service, users, random: number + 1, ledger, saved, logged_in }
     }
 
     fn run(mut self, deadline: Instant) -> Result<Ledger> {
@@ -139,7 +141,7 @@ impl<'a> Client<'a> {
             "user_name": user,
             "access_token": format!("fake-access/0/{user}"),
             "refresh_token": format!("fake-refresh/0/{user}"),
-            "expiry_time": expiry_time(HOUR),
+            "expiry_time": expiry_time(SystemTime::now(), HOUR),
         });
         let id = id_in(&self.post("tokens", &token)?)?;
         self.ledger.users_by_id.insert(id.clone(), user.clone());
@@ -164,10 +166,18 @@ impl<'a> Client<'a> {
 
     /// Sends a request without a body. The names in `path` are this program's own and need no escaping.
     fn send(&mut self, method: &str, path: &str, expected: StatusCode) -> Result<Value> {
-        let url = self.url(path);
-        let request = if method == "DELETE" { self.agent.delete(url) } else { self.agent.get(url) };
-        let response = request.call();
-        self.answer(response, path, expected)
+        let start = Instant::now();
+        loop {
+            let url = self.url(path);
+            let request = if method == "DELETE" { self.agent.delete(url) } else { self.agent.get(url) };
+            let response = request.call();
+            // As the service says: in a moment it may well be done.
+            let is_to_try_again = |response: &Response<_>| response.status() == StatusCode::SERVICE_UNAVAILABLE;
+            if !response.as_ref().is_ok_and(is_to_try_again) || start.elapsed() > ANSWER_TIMEOUT {
+                return self.answer(response, path, expected);
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     fn answer(

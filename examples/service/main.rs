@@ -30,8 +30,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokcask::{LogStore, OpenReport};
 use tokio::runtime::Runtime;
@@ -44,6 +43,9 @@ use table::Table;
 const CSV: &str = "tests/data/zoho/filestore.py8.1000.csv";
 /// How many saves the child may acknowledge before it is killed, and a bit more by chance.
 const ACKS_MIN: usize = 200;
+/// A second more than a token has to be good to count as fresh, so that a run of some seconds sees tokens expire.
+const SHORT: Duration = Duration::from_secs(6);
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn main() -> ExitCode {
     let done = match args::parse(env::args_os().skip(1)) {
@@ -100,19 +102,18 @@ fn serve_own_clients(options: &Options, dir: &Path, runtime: &Runtime, table: &m
     let imported = import::save_new(&store, import).context("importing")?;
     table.row("imported", format!("{imported} of {rows} rows"));
 
-    let service = Service::start(runtime, Arc::clone(&store), LOOPBACK)?;
+    let service = Service::start(runtime, Arc::clone(&store), LOOPBACK, SHORT)?;
     let ledger = clients::run(service.address(), &users, options.duration)?;
-    let tokens = Arc::clone(&service.tokens);
     service.stop(runtime)?;
     ledger.check(&store)?;
 
-    let counts = &tokens.counts;
+    let activity = store.stats().context("counting")?.activity;
     table.row("requests", ledger.requests);
     table.row("logins", ledger.logins);
-    table.row("saves", counts.saves.load(Ordering::Relaxed));
-    table.row("finds", counts.finds.load(Ordering::Relaxed));
-    table.row("refreshes", counts.refreshes.load(Ordering::Relaxed));
-    table.row("deletes", counts.deletes.load(Ordering::Relaxed));
+    table.row("deletes", ledger.deleted_ids.len());
+    table.row("finds", activity.finds);
+    table.row("writes", activity.writes);
+    table.row("refreshes", activity.refreshes.by_us);
     store.close().context("closing the store")?;
     Ok(users)
 }
@@ -147,7 +148,7 @@ fn crash_and_recover(dir: &Path, users: &[String], table: &mut Table) -> Result<
 
 fn serve_until_ctrl_c(dir: &Path, runtime: &Runtime, address: SocketAddr) -> Result<()> {
     let store = open(dir)?;
-    let service = Service::start(runtime, Arc::clone(&store), address)?;
+    let service = Service::start(runtime, Arc::clone(&store), address, HOUR)?;
     let listening = format!("listening on http://{}, until ctrl-c", service.address());
     writeln!(io::stdout(), "{listening}").context("printing the address")?;
     runtime.block_on(tokio::signal::ctrl_c()).context("waiting for ctrl-c")?;

@@ -1,13 +1,18 @@
 //! The service's side of OAuth: two requests to the provider. Keeps nothing, and blocks for the answer.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::StatusCode;
 
+use crate::clients;
 use crate::provider::CODE_PREFIX;
+use crate::tokens::expiry_time;
+
+/// Shorter than others wait for a refresh of the same token: they are to see how it ended.
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct OAuthClient {
     agent: Agent,
@@ -15,8 +20,8 @@ pub(crate) struct OAuthClient {
 }
 
 impl OAuthClient {
-    pub(crate) fn new(agent: Agent, address: SocketAddr) -> Self {
-        Self { agent, url: format!("http://{address}/token") }
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { agent: clients::agent(PROVIDER_TIMEOUT), url: format!("http://{address}/token") }
     }
 
     /// `None` if the provider does not know the refresh token.
@@ -30,10 +35,14 @@ impl OAuthClient {
     }
 
     fn ask(&self, form: [(&str, &str); 2]) -> Result<Option<Grant>, ureq::Error> {
+        // Counted from the answer, the token would seem to last longer than it does.
+        let asked_at = SystemTime::now();
         let mut response = self.agent.post(&self.url).send_form(form)?;
         match response.status() {
-            StatusCode::OK => Ok(grant(&response.body_mut().read_json()?)),
-            StatusCode::BAD_REQUEST => Ok(None),
+            StatusCode::OK => grant(&response.body_mut().read_json()?, asked_at).map(Some),
+            StatusCode::BAD_REQUEST if response.body_mut().read_json::<Value>()?["error"] == "invalid_grant" => {
+                Ok(None)
+            }
             other => Err(ureq::Error::StatusCode(other.as_u16())),
         }
     }
@@ -42,15 +51,18 @@ impl OAuthClient {
 /// What the provider grants.
 pub(crate) struct Grant {
     pub(crate) access_token: String,
-    /// Only for a login; a renewal goes on with the one that there is.
+    /// Not all providers give a new one when they renew; then the old one stays good.
     pub(crate) refresh_token: Option<String>,
-    pub(crate) lifetime: Duration,
+    /// Empty if the provider does not say.
+    pub(crate) expiry_time: String,
 }
 
-fn grant(answer: &Value) -> Option<Grant> {
-    Some(Grant {
-        access_token: answer["access_token"].as_str()?.to_owned(),
-        refresh_token: answer["refresh_token"].as_str().map(str::to_owned),
-        lifetime: Duration::from_secs(answer["expires_in"].as_u64()?),
+fn grant(answer: &Value, asked_at: SystemTime) -> Result<Grant, ureq::Error> {
+    let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let lifetime = answer["expires_in"].as_u64().map(Duration::from_secs);
+    Ok(Grant {
+        access_token: text("access_token").ok_or_else(|| ureq::Error::Other("no access token was granted".into()))?,
+        refresh_token: text("refresh_token"),
+        expiry_time: lifetime.map(|lifetime| expiry_time(asked_at, lifetime)).unwrap_or_default(),
     })
 }

@@ -3,7 +3,6 @@
 //! Left out: knowing who is calling. It hands out access tokens, so it is for loopback or behind something that does.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -13,7 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokcask::{ErrorKind, Secret, Token};
 
-use crate::tokens::{TokenError, Tokens};
+use crate::tokens::{TokenError, Tokens, blocking};
 
 pub(crate) fn router(tokens: Arc<Tokens>) -> Router {
     Router::new()
@@ -28,18 +27,11 @@ enum Refusal {
     BadRequest(&'static str),
     NotFound,
     Failed(TokenError),
-    /// The worker thread is gone: a panic, which has been reported where it happened.
-    Panicked,
 }
 
-/// Runs what blocks, a find or a save, beside the threads that serve.
-async fn blocking<T: Send + 'static>(
-    tokens: Arc<Tokens>,
-    work: impl FnOnce(&Tokens) -> Result<T, TokenError> + Send + 'static,
-) -> Result<T, Refusal> {
-    match tokio::task::spawn_blocking(move || work(&tokens)).await {
-        Ok(done) => done.map_err(Refusal::Failed),
-        Err(_) => Err(Refusal::Panicked),
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -51,7 +43,7 @@ async fn log_in(State(tokens): State<Arc<Tokens>>, Json(body): Json<Value>) -> R
 }
 
 async fn fresh_token(State(tokens): State<Arc<Tokens>>, Path(user): Path<String>) -> Result<Json<Value>, Refusal> {
-    let token = blocking(tokens, move |tokens| tokens.fresh(&user)).await?.ok_or(Refusal::NotFound)?;
+    let token = tokens.fresh(&user).await?.ok_or(Refusal::NotFound)?;
     Ok(Json(json!({
         "id": token.id(),
         "user_name": token.user_name(),
@@ -73,17 +65,17 @@ async fn delete(State(tokens): State<Arc<Tokens>>, Path(id): Path<String>) -> Re
 }
 
 async fn stats(State(tokens): State<Arc<Tokens>>) -> Result<Json<Value>, Refusal> {
-    let stats = blocking(Arc::clone(&tokens), Tokens::stats).await?;
-    let counts = &tokens.counts;
+    let stats = blocking(tokens, Tokens::stats).await?;
+    let activity = &stats.activity;
     Ok(Json(json!({
         "tokens": stats.tokens,
         "log_bytes": stats.log_bytes,
         "live_bytes": stats.live_bytes,
         "dead_bytes": stats.dead_bytes,
-        "saves": counts.saves.load(Ordering::Relaxed),
-        "finds": counts.finds.load(Ordering::Relaxed),
-        "deletes": counts.deletes.load(Ordering::Relaxed),
-        "refreshes": counts.refreshes.load(Ordering::Relaxed),
+        "finds": activity.finds,
+        "writes": activity.writes,
+        "refreshes": activity.refreshes.by_us,
+        "provider_calls": activity.provider_time.count(),
     })))
 }
 
@@ -116,7 +108,6 @@ impl IntoResponse for Refusal {
             Self::BadRequest(message) => (StatusCode::BAD_REQUEST, message.to_owned()),
             Self::NotFound => (StatusCode::NOT_FOUND, "no such token".to_owned()),
             Self::Failed(error) => (status_of(&error), error.to_string()),
-            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "the request was not finished".to_owned()),
         };
         if status.is_server_error() {
             // The caller need not know the paths that an error may name.
@@ -131,6 +122,8 @@ fn status_of(error: &TokenError) -> StatusCode {
     match error {
         TokenError::LoginNeeded => StatusCode::CONFLICT,
         TokenError::Provider(_) => StatusCode::BAD_GATEWAY,
+        TokenError::TryAgain(_) => StatusCode::SERVICE_UNAVAILABLE,
+        TokenError::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         TokenError::Store(error) => match error.kind() {
             ErrorKind::TooLittle | ErrorKind::EmptyId => StatusCode::BAD_REQUEST,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

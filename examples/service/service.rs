@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokcask::LogStore;
 use tokio::runtime::Runtime;
 
-use crate::clients;
 use crate::failure::{Context, Result};
 use crate::oauth::OAuthClient;
 use crate::provider::Provider;
@@ -18,14 +18,19 @@ use crate::tokens::Tokens;
 pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 pub(crate) struct Service {
-    pub(crate) tokens: Arc<Tokens>,
     provider: Server,
     server: Server,
 }
 
 impl Service {
-    pub(crate) fn start(runtime: &Runtime, store: Arc<LogStore>, address: SocketAddr) -> Result<Self> {
-        let provider = Arc::new(Provider::default());
+    /// Serves the store's tokens on `address`. The provider's access tokens last for `lifetime`.
+    pub(crate) fn start(
+        runtime: &Runtime,
+        store: Arc<LogStore>,
+        address: SocketAddr,
+        lifetime: Duration,
+    ) -> Result<Self> {
+        let provider = Arc::new(Provider::new(lifetime));
         for token in store.iter() {
             let token = token.context("reading the store")?;
             if let (Some(refresh_token), Some(user)) = (token.refresh_token(), token.user_name()) {
@@ -33,9 +38,9 @@ impl Service {
             }
         }
         let provider = Server::start(runtime, LOOPBACK, provider.router())?;
-        let tokens = Arc::new(Tokens::new(store, OAuthClient::new(clients::agent(), provider.address)));
-        let server = Server::start(runtime, address, routes::router(Arc::clone(&tokens)))?;
-        Ok(Self { tokens, provider, server })
+        let tokens = Arc::new(Tokens::new(store, OAuthClient::new(provider.address)));
+        let server = Server::start(runtime, address, routes::router(tokens))?;
+        Ok(Self { provider, server })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
