@@ -112,6 +112,17 @@ pub(crate) fn merge(token: &Token, row: Option<&TokenView<'_>>, new_id: u64, sta
     Ok(stamped(columns, stored.chain(token.extra()).collect(), row, stamp))
 }
 
+/// Whether a row still is the login that it was then: not deleted and made anew, nor given other tokens to renew it by.
+pub(crate) fn is_same_login(row: &Token, then: &Token) -> bool {
+    let is_same = |column| row.column(column) == then.column(column);
+    let by_tokens = if then.column(Column::RefreshToken).is_some() {
+        is_same(Column::RefreshToken)
+    } else {
+        [Column::RefreshToken, Column::GrantToken, Column::AccessToken].into_iter().all(is_same)
+    };
+    row.created_at() == then.created_at() && by_tokens
+}
+
 /// The row as it is to be stored under this id when it is imported: nothing of a row whose place it takes is left, but
 /// when that was first saved.
 pub(crate) fn replace(token: &Token, id: &str, row: Option<&TokenView<'_>>, stamp: Stamp) -> Result<Token, Error> {

@@ -19,7 +19,7 @@ pub struct RefreshPolicy {
     /// The longest that this becomes; 60 s if not set. Zero: no back-off.
     pub backoff_max: Duration,
     /// The [revision](Token::revision) of a row whose access token the provider refused although it looked fresh. The row
-    /// counts as fresh only if it was saved since.
+    /// counts as fresh only if it was saved since, by whomever and with whatever.
     pub rejected: Option<u64>,
 }
 
@@ -126,14 +126,16 @@ pub enum RefreshError<E> {
     /// copy that works.
     ///
     /// Unless the reason is one that stays, the handle keeps the answer and the lease, so that nobody spends the old refresh
-    /// token meanwhile, and saves it by the next refresh of the row or in the background. It is lost if the handle is closed before that.
+    /// token meanwhile, and saves it by the next refresh of the row, in the background, or when it is closed. What cannot be
+    /// saved then is lost, and so is an answer over the limits.
     SaveFailed {
         /// The row as it was to be stored.
         token: Box<Token>,
         /// Why it could not be.
         source: Error,
     },
-    /// The store failed before the provider was asked.
+    /// The store failed before the provider was asked. (Also, in the async form, `Closed` if the runtime was shut down meanwhile:
+    /// as if the process had died.)
     Store(Error),
 }
 

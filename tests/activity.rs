@@ -102,3 +102,14 @@ fn the_next_expiry_is_the_soonest_to_come() {
     store.delete(sooner.id().unwrap()).unwrap();
     assert_eq!(next(), Some(4_102_444_800_001));
 }
+
+/// A store whose lock file is not there says nothing of versions.
+#[test]
+fn a_handle_that_only_reads_knows_the_next_expiry_too() {
+    let (dir, store) = open();
+    store.save_token(&row("ann", "4102444800000")).unwrap();
+    store.close().unwrap();
+    std::fs::remove_file(dir.path().join("store.lock")).unwrap();
+    let reader = Options::new().read_only(true).open(dir.path()).unwrap();
+    assert_eq!(reader.stats().unwrap().next_expiry_ms, Some(4_102_444_800_000));
+}

@@ -389,28 +389,20 @@ fn a_failed_sync_while_an_answer_is_saved_is_mended_by_a_compaction_and_the_answ
 }
 
 #[test]
-fn an_unsaved_answer_gives_way_to_whoever_saves_the_row_and_goes_with_the_handle() {
-    for closes in [false, true] {
-        let (sim, process, store) = expired();
-        let other = open(&sim.process());
-        let outcome = store.refresh(ANN, RefreshPolicy::new(), |_| {
-            process.set_plan(Some(Plan::next(Call::Write, Fault::Errno(5))));
-            Ok::<_, &str>(answer("new").build())
-        });
-        let Err(RefreshError::SaveFailed { .. }) = outcome else { panic!("{outcome:?}") };
-        process.set_plan(None);
-        if closes {
-            store.close().unwrap();
-            let policy = RefreshPolicy { backoff_max: Duration::ZERO, ..RefreshPolicy::new() };
-            assert!(matches!(refresh(&other, policy, Ok(answer("theirs").build())), (Ok(Refreshed::ByUs(_)), 1)));
-            continue;
-        }
-        // Expired as well, so that the next refresh has something to do; the same refresh token.
-        other.save_token(&ann("theirs", NOW_MS - 1).build()).unwrap();
-        let (outcome, asked) = refresh(&store, RefreshPolicy::new(), Ok(answer("newer").build()));
-        assert!(matches!(outcome, Ok(Refreshed::ByUs(_))) && asked == 1, "the old answer is no longer the latest");
-        assert_eq!(access(&stored(&store)), Some("newer"));
-    }
+fn an_unsaved_answer_gives_way_to_whoever_saves_the_row() {
+    let (sim, process, store) = expired();
+    let other = open(&sim.process());
+    let outcome = store.refresh(ANN, RefreshPolicy::new(), |_| {
+        process.set_plan(Some(Plan::next(Call::Write, Fault::Errno(5))));
+        Ok::<_, &str>(answer("new").build())
+    });
+    let Err(RefreshError::SaveFailed { .. }) = outcome else { panic!("{outcome:?}") };
+    process.set_plan(None);
+    // Expired as well, so that the next refresh has something to do; the same refresh token.
+    other.save_token(&ann("theirs", NOW_MS - 1).build()).unwrap();
+    let (outcome, asked) = refresh(&store, RefreshPolicy::new(), Ok(answer("newer").build()));
+    assert!(matches!(outcome, Ok(Refreshed::ByUs(_))) && asked == 1, "the old answer is no longer the latest");
+    assert_eq!(access(&stored(&store)), Some("newer"));
 }
 
 #[test]

@@ -96,8 +96,7 @@ impl Attempt {
                 return Ok(Step::Settled(refreshed));
             }
             let now_ms = engine.storage.now_ms();
-            let unsaved = engine.refreshes.unsaved.lock().remove(&self.id);
-            if let Some(unsaved) = unsaved {
+            if let Some(unsaved) = engine.take_unsaved(&self.id) {
                 return Ok(Step::Unsaved(unsaved));
             }
             if let Some(retry_in) = engine.backoff(&row, &self.policy).remaining(now_ms) {
@@ -156,11 +155,11 @@ impl Attempt {
     fn wait(&mut self, row: Token, wait: impl FnOnce(Duration) -> Wait) -> Result<Step, Failure> {
         self.engine.check_usable()?;
         let waited = self.engine.storage.clock().saturating_sub(self.start);
-        self.has_waited = true;
         let left = self.policy.wait_max.saturating_sub(waited);
         if left.is_zero() {
             return Err(Failure::Busy { token: row.into(), waited });
         }
+        self.has_waited = true;
         Ok(Step::Wait(match wait(waited) {
             Wait::Thread(epoch, time) => Wait::Thread(epoch, time.min(left)),
             Wait::Process(time) => Wait::Process(time.min(left)),

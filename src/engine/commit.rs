@@ -32,6 +32,9 @@ impl Engine {
         let answer = self.commit_from(requests, start);
         self.meters.count(if answer.is_ok() { Count::Writes } else { Count::WriteFailures });
         self.meters.time(Timed::Write, self.storage.clock().saturating_sub(start));
+        if answer.is_ok() {
+            self.forget_obsolete();
+        }
         answer
     }
 

@@ -42,6 +42,7 @@ mod stats;
 mod sweep;
 mod tail_file;
 mod turn;
+mod unsaved;
 pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ pub(crate) struct Engine {
     refreshes: Refreshes,
     meters: Meters,
     /// The version of what was shown, and the next expiry then.
-    next_expiry: Mutex<(u64, Option<u64>)>,
+    next_expiry: Mutex<Option<(u64, Option<u64>)>>,
 }
 
 /// What finds look at.
@@ -235,6 +236,10 @@ impl Engine {
         if self.check_process().is_err() {
             // All of it is the parent's.
             return Ok(());
+        }
+        if self.check_usable().is_ok() {
+            // The last chance of answers that could not be saved.
+            self.save_unsaved();
         }
         self.is_closed.store(true, Ordering::Release);
         self.housekeeper.stop();

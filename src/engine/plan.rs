@@ -20,7 +20,7 @@ use crate::token::{Column, Token};
 pub(crate) enum Request<'a> {
     /// Save, if the row is at this revision (0: if there is none).
     Save(Cow<'a, Token>, Option<u64>),
-    /// Save a provider's answer into the row that it was asked for, if that is there and has the same refresh token.
+    /// Save a provider's answer into the row that it was asked for, if that is there and is the same login.
     Renew(Cow<'a, Token>, Cow<'a, Token>),
     /// Delete the row with this id, if it is at this revision. One that has moved on is left alone, as if it were not there.
     Delete(Cow<'a, str>, Option<u64>),
@@ -200,7 +200,7 @@ impl Plan {
         let Some(row) = overlay.select(Selector::Column(Column::Id, id))? else {
             return Err(Error::UnknownId { id: id.to_owned() });
         };
-        if row.1.column(Column::RefreshToken) != asked_for.column(Column::RefreshToken) {
+        if !matching::is_same_login(&row.1, asked_for) {
             let expected = asked_for.revision().unwrap_or_default();
             return Err(Error::Conflict { expected, found: row.1.revision() });
         }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::Engine;
@@ -31,11 +32,13 @@ pub(super) struct Refreshes {
     pub(super) leases: Arc<Leases>,
     /// Answers that could not be saved, by id.
     pub(super) unsaved: Mutex<BTreeMap<String, Leased>>,
+    /// How many of them there are: read at every write.
+    pub(super) unsaved_count: AtomicUsize,
 }
 
 impl Refreshes {
     pub(super) fn new(leases: Leases) -> Self {
-        Self { leases: Arc::new(leases), unsaved: Mutex::default() }
+        Self { leases: Arc::new(leases), unsaved: Mutex::default(), unsaved_count: AtomicUsize::new(0) }
     }
 
     /// Lets go of answers that could not be saved.
@@ -147,25 +150,24 @@ impl Engine {
             }
             Err(error) => error,
         };
-        match error.kind() {
-            ErrorKind::UnknownId => return Err(Failure::Deleted { answer: Some(answer.into()) }),
-            ErrorKind::Conflict => {
-                return match self.get(Column::Id, current.id().unwrap_or_default()) {
-                    Ok(Some(token)) if leased.policy.is_fresh(&token, self.storage.now_ms()) => {
-                        Ok(Refreshed::ByAnother(token))
-                    }
-                    Ok(Some(token)) => Err(Failure::Replaced { token: token.into(), answer: answer.into() }),
-                    Ok(None) => Err(Failure::Deleted { answer: Some(answer.into()) }),
-                    Err(source) => Err(Failure::SaveFailed { token: answer.into(), source }),
-                };
-            }
-            _ => {}
+        if error.kind() == ErrorKind::UnknownId {
+            return Err(Failure::Deleted { answer: Some(answer.into()) });
         }
         let stamp = Stamp { now_ms: self.storage.now_ms(), revision: 0 };
         let token = matching::merge(&row, Some(&current.view()), 0, stamp).unwrap_or(row);
-        self.backoff(current, &leased.policy).note(self.storage.now_ms());
+        if error.kind() == ErrorKind::Conflict {
+            return match self.get(Column::Id, current.id().unwrap_or_default()) {
+                Ok(Some(row)) if leased.policy.is_fresh(&row, self.storage.now_ms()) => Ok(Refreshed::ByAnother(row)),
+                Ok(Some(row)) => Err(Failure::Replaced { token: row.into(), answer: answer.into() }),
+                Ok(None) => Err(Failure::Deleted { answer: Some(answer.into()) }),
+                Err(source) => Err(Failure::SaveFailed { token: token.into(), source }),
+            };
+        }
         if may_pass(error.kind()) {
+            // Its lease is what holds the others back.
             self.keep_unsaved(Leased { answer: Some(answer), ..leased });
+        } else {
+            self.backoff(current, &leased.policy).note(self.storage.now_ms());
         }
         Err(Failure::SaveFailed { token: token.into(), source: error })
     }
@@ -177,49 +179,13 @@ impl Engine {
         if let Some(row) = row.filter(|row| leased.policy.is_fresh(row, now_ms)) {
             return Some(Refreshed::ByAnother(row));
         }
-        self.backoff(&leased.current, &leased.policy).note(now_ms);
+        // A child that was forked off inside the call has no say.
+        if self.check_process().is_ok() {
+            self.backoff(&leased.current, &leased.policy).note(now_ms);
+        }
         // Not before: whoever has waited for it is to see the back-off.
         drop(leased.lease);
         None
-    }
-
-    /// Keeps an answer and its lease for another try.
-    fn keep_unsaved(&self, unsaved: Leased) {
-        let id = unsaved.current.id().unwrap_or_default().to_owned();
-        let mut all = self.refreshes.unsaved.lock();
-        // Under the lock: whoever closes the handle marks that first, and then lets go of all of these.
-        if self.check_usable().is_ok() {
-            all.insert(id, unsaved);
-        }
-        drop(all);
-        self.refreshes.leases.wake();
-    }
-
-    /// Tries once more to save what could not be saved. For the background; who wants one of these rows does so too.
-    pub(super) fn save_unsaved(&self) {
-        let ids: Vec<_> = self.refreshes.unsaved.lock().keys().cloned().collect();
-        for id in ids {
-            let unsaved = self.refreshes.unsaved.lock().remove(&id);
-            if let Some(unsaved) = unsaved {
-                let _ = self.save_again(unsaved);
-            }
-        }
-    }
-
-    /// Nothing, if somebody has saved the row meanwhile, perhaps the one who was told that we could not.
-    pub(crate) fn save_again(&self, mut unsaved: Leased) -> Result<(), Failure> {
-        let row = match self.get(Column::Id, unsaved.current.id().unwrap_or_default()) {
-            Ok(row) => row,
-            Err(error) => {
-                self.keep_unsaved(unsaved);
-                return Err(error.into());
-            }
-        };
-        let is_unchanged = row.is_some_and(|row| row.revision() == unsaved.current.revision());
-        match unsaved.answer.take().filter(|_| is_unchanged) {
-            Some(answer) => self.save_answer(unsaved, answer).map(drop),
-            None => Ok(()),
-        }
     }
 
     pub(super) fn backoff<'a>(&'a self, row: &Token, policy: &'a RefreshPolicy) -> BackOff<'a> {
@@ -244,9 +210,15 @@ impl Failure {
     }
 }
 
-/// The answer as a save of this row and no other. A new access token does not inherit the expiry of the old one.
+/// The answer as a save of this row and no other. An empty token is none: it would take the stored one away. A new access
+/// token does not inherit the expiry of the old one.
 fn answer_for_row(answer: &Token, current: &Token) -> Token {
-    let row = answer.to_builder().id(current.id().unwrap_or_default());
+    let mut row = answer.to_builder().id(current.id().unwrap_or_default());
+    for column in [Column::RefreshToken, Column::AccessToken] {
+        if answer.column(column) == Some("") {
+            row = row.column(column, None);
+        }
+    }
     if answer.expiry_time().is_none() && has_access_token(answer) { row.expiry_time("").build() } else { row.build() }
 }
 

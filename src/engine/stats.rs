@@ -51,8 +51,9 @@ impl Engine {
         let now_ms = self.storage.now_ms();
         let (version, source, places) = {
             let shared = self.readable()?;
-            let (version, expiry_ms) = *self.next_expiry.lock();
-            if version == shared.version && expiry_ms.is_none_or(|expiry_ms| expiry_ms > now_ms) {
+            let known = self.next_expiry.lock().filter(|(version, _)| *version == shared.version);
+            if let Some((_, expiry_ms)) = known.filter(|(_, expiry)| expiry.is_none_or(|expiry_ms| expiry_ms > now_ms))
+            {
                 return Ok(expiry_ms);
             }
             (shared.version, shared.source.share(), shared.index.locations().collect::<Vec<_>>())
@@ -63,7 +64,7 @@ impl Engine {
         )]
         let expiry_ms = |at| source.read(at, |row| row.expiry_ms()).ok().flatten();
         let next = places.into_iter().filter_map(expiry_ms).filter(|expiry_ms| *expiry_ms > now_ms).min();
-        *self.next_expiry.lock() = (version, next);
+        *self.next_expiry.lock() = Some((version, next));
         Ok(next)
     }
 }

@@ -20,7 +20,8 @@ impl LogStore {
     /// room for it is made sure before the call.
     ///
     /// `provider` runs without any lock of the store but the row's lease: it may find and save, and it may take its time; a
-    /// refresh of the same row inside it would wait for itself. If the process dies, the kernel lets go of the lease.
+    /// refresh of the same row inside it would wait for itself, and refreshes inside each other's for each other. Let it end before
+    /// you close the handle: its answer has nowhere to go then (`SaveFailed`). If the process dies, the kernel lets go of the lease.
     /// Only if it dies between the provider's answer and the end of the save, the answer is lost.
     ///
     /// A token that is fresh already costs little more than a [`get`](Self::get).

@@ -25,7 +25,9 @@ impl LogStore {
     /// The future may be dropped at any point, by a `select!` or a time limit say: before the lease was granted, nothing has
     /// happened; afterwards the provider's future goes on as a task of the runtime, and its answer is saved, on a thread of
     /// its own, as if somebody had waited. (What could not be saved then is kept as [`RefreshError::SaveFailed`] says.) So
-    /// give `provider` a time limit of its own. A runtime that is shut down drops the task: that is as if the process had died.
+    /// give `provider` a time limit of its own, and do not [close](Self::close) the handle meanwhile (dropping it is fine: it
+    /// stays open for the task). Poll it or drop it: one that is kept and not polled may keep others waiting for the lease. Only
+    /// a future that ends is counted in [`Activity::refreshes`](crate::Activity::refreshes). A runtime that is shut down drops the task: that is as if the process had died.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
