@@ -9,7 +9,8 @@ use crate::token::Token;
 /// When a token counts as fresh, and how much patience a refresh has. See [`LogStore::refresh`](crate::LogStore::refresh).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
-    /// How much longer an access token has to be good to count as fresh; 5 s if not set, as in the Zoho SDKs.
+    /// How much longer an access token has to be good to count as fresh; 5 s if not set, as in the Zoho SDKs. To be shorter than
+    /// what the provider gives: a new token that is not fresh is returned to those who waited for it, and then held back like a failure.
     pub slack: Duration,
     /// How long to wait for somebody else who is refreshing the same row; 30 s if not set. Zero: not at all.
     pub wait_max: Duration,
