@@ -8,7 +8,7 @@ use tokcask::Result;
 use tokcask::storage::{Access, Directory, File};
 
 use super::file::SimFile;
-use super::{Call, Sim, failure};
+use super::{Call, Lie, Sim, failure};
 
 pub(super) fn directory(sim: Sim, path: &Path) -> Arc<dyn Directory> {
     Arc::new(SimDirectory { sim, path: path.to_owned() })
@@ -34,6 +34,7 @@ impl SimDirectory {
 
     fn change(&self, call: Call, change: Vec<(String, Option<u64>)>) -> Result<()> {
         let mut world = self.sim.simple(call).map_err(|error| failure(&self.path, error))?;
+        let lie = world.lie;
         let folder = world.directories.get_mut(&self.path).unwrap();
         // Another process may have been faster since the caller looked: there is one moment at which it happens.
         if call == Call::Create && change.iter().any(|(name, _)| folder.names.contains_key(name)) {
@@ -44,6 +45,9 @@ impl SimDirectory {
                 Some(inode) => drop(folder.names.insert(name.clone(), *inode)),
                 None => drop(folder.names.remove(name)),
             }
+        }
+        if call == Call::Rename && lie == Some(Lie::RenamesAreNotDurable) {
+            return Ok(());
         }
         folder.pending.push(change);
         Ok(())
@@ -125,8 +129,10 @@ impl Directory for SimDirectory {
 
     fn sync(&self) -> Result<()> {
         let (mut world, fault) = self.sim.call(Call::SyncDirectory);
+        let lie = world.lie;
         let folder = world.directories.get_mut(&self.path).unwrap();
         match fault {
+            None if lie == Some(Lie::DirectoriesAreNotSynced) => Ok(()),
             None => {
                 // Only what is dirty is written: a change whose sync failed stays lost.
                 for (name, inode) in std::mem::take(&mut folder.pending).into_iter().flatten() {

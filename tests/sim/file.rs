@@ -7,7 +7,7 @@ use std::thread;
 use tokcask::storage::{Access, File, Identity, Lock, Map, Page};
 
 use super::page::SimPage;
-use super::{Call, Fault, Held, Sim};
+use super::{Call, Fault, Held, Lie, Sim};
 
 /// "Input/output error".
 const EIO: i32 = 5;
@@ -32,7 +32,8 @@ impl File for SimFile {
         if world.files[&self.inode].bad.as_ref().is_some_and(|bad| bad.start < end && offset < bad.end) {
             return Err(io::Error::from_raw_os_error(EIO));
         }
-        let content = &world.files[&self.inode].cache;
+        let file = &world.files[&self.inode];
+        let content = if world.lie == Some(Lie::StaleReads) { &file.before_sync } else { &file.cache };
         let start = content.len().min(usize::try_from(offset).unwrap());
         let len = buffer.len().min(content.len() - start);
         buffer[..len].copy_from_slice(&content[start..start + len]);
@@ -64,10 +65,11 @@ impl File for SimFile {
         let file = world.files.get_mut(&self.inode).unwrap();
         let start = usize::try_from(offset).unwrap();
         if written > 0 {
-            if file.cache.len() < start + written {
-                file.cache.resize(start + written, 0);
+            let cache = Arc::make_mut(&mut file.cache);
+            if cache.len() < start + written {
+                cache.resize(start + written, 0);
             }
-            file.cache[start..start + written].copy_from_slice(&bytes[..written]);
+            cache[start..start + written].copy_from_slice(&bytes[..written]);
             file.pending.push((offset, bytes[..written].to_vec()));
         }
         error.map_or(Ok(()), Err)
@@ -75,16 +77,22 @@ impl File for SimFile {
 
     fn sync(&self) -> io::Result<()> {
         let (mut world, fault) = self.sim.call(Call::Sync);
+        let lie = world.lie;
         let file = world.files.get_mut(&self.inode).unwrap();
         match fault {
+            None if lie == Some(Lie::SyncDoesNothing) => Ok(()),
             None => {
                 // Only what is dirty is written: pages that a failed sync left clean stay lost.
                 let pending = std::mem::take(&mut file.pending);
                 let len = file.cache.len();
-                file.durable.resize(len, 0);
+                if lie == Some(Lie::StaleReads) {
+                    file.before_sync = file.durable.clone();
+                }
+                let durable = Arc::make_mut(&mut file.durable);
+                durable.resize(len, 0);
                 for (offset, bytes) in pending {
                     let start = usize::try_from(offset).unwrap();
-                    file.durable[start..start + bytes.len()].copy_from_slice(&bytes);
+                    durable[start..start + bytes.len()].copy_from_slice(&bytes);
                 }
                 Ok(())
             }

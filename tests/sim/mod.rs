@@ -17,11 +17,13 @@ mod image;
 mod page;
 mod plan;
 mod process;
+mod record;
 mod threads;
 
 pub(crate) use gate::{Outcome, Schedule, interleave};
-pub(crate) use image::Damage;
-pub(crate) use plan::{Call, Fault, Plan};
+pub(crate) use image::{Damage, Fate, Part};
+pub(crate) use plan::{Call, Fault, Lie, Plan};
+pub(crate) use record::Moment;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -36,6 +38,7 @@ use tokcask::{Error, Result};
 
 use gate::Play;
 use plan::Ledger;
+use record::Recording;
 
 /// A simulated machine, or a process on it: calls, traces, plans and pauses are then the process's.
 #[derive(Clone)]
@@ -48,6 +51,7 @@ struct Shared {
     world: Mutex<World>,
     /// Told when another process may run.
     turn: Condvar,
+    recording: Mutex<Option<Recording>>,
 }
 
 #[derive(Clone, Default)]
@@ -68,6 +72,7 @@ struct World {
     play: Option<Play>,
     /// Bytes that all files together may have.
     quota: Option<u64>,
+    lie: Option<Lie>,
 }
 
 #[derive(Clone, Default)]
@@ -82,9 +87,11 @@ struct Folder {
 #[derive(Clone, Default)]
 struct Inode {
     /// What reads see.
-    cache: Vec<u8>,
+    cache: Arc<Vec<u8>>,
     /// What a crash leaves at least.
-    durable: Vec<u8>,
+    durable: Arc<Vec<u8>>,
+    /// The same before the last sync, where reads are stale.
+    before_sync: Arc<Vec<u8>>,
     /// Writes since the last sync, in order.
     pending: Vec<(u64, Vec<u8>)>,
     /// Bytes that the device does not give back.
@@ -111,7 +118,10 @@ impl Sim {
     }
 
     fn of(world: World) -> Self {
-        Self { shared: Arc::new(Shared { world: Mutex::new(world), turn: Condvar::new() }), process: None }
+        Self {
+            shared: Arc::new(Shared { world: Mutex::new(world), turn: Condvar::new(), recording: Mutex::new(None) }),
+            process: None,
+        }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -148,6 +158,11 @@ impl Sim {
         self.world().ledger(self.process).tripped
     }
 
+    /// From now on the machine does not keep what it promises.
+    pub(crate) fn set_lie(&self, lie: Lie) {
+        self.world().lie = Some(lie);
+    }
+
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
         self.world().quota = bytes;
     }
@@ -172,7 +187,7 @@ impl Sim {
     pub(crate) fn content(&self, path: &Path, name: &str) -> Option<Vec<u8>> {
         let world = self.world();
         let inode = world.directories.get(path)?.names.get(name)?;
-        Some(world.files[inode].cache.clone())
+        Some(world.files[inode].cache.to_vec())
     }
 
     /// Replaces a file's content, durably, as somebody else might.
@@ -180,8 +195,8 @@ impl Sim {
         let mut world = self.world();
         let inode = world.directories[path].names[name];
         let file = world.files.get_mut(&inode).unwrap();
-        file.cache = content.to_vec();
-        file.durable = content.to_vec();
+        file.cache = Arc::new(content.to_vec());
+        file.durable = file.cache.clone();
         file.pending.clear();
     }
 

@@ -1,5 +1,6 @@
 //! The simulated page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokcask::storage::Page;
@@ -33,7 +34,7 @@ impl Page for SimPage {
         }
         let bytes = value.to_le_bytes();
         let file = world.files.get_mut(&self.inode).unwrap();
-        file.cache[8 * place..8 * place + 8].copy_from_slice(&bytes);
+        Arc::make_mut(&mut file.cache)[8 * place..8 * place + 8].copy_from_slice(&bytes);
         file.pending.push((8 * place as u64, bytes.to_vec()));
     }
 

@@ -31,6 +31,19 @@ pub(crate) struct Plan {
     pub sticky: bool,
 }
 
+/// What a machine may promise and not do. No store can live with that: a proof has to notice each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// A sync of a file makes nothing durable.
+    SyncDoesNothing,
+    /// That of a directory makes no name durable.
+    DirectoriesAreNotSynced,
+    /// It makes names durable, but none that a rename gave.
+    RenamesAreNotDurable,
+    /// Reads give what was there before the last sync.
+    StaleReads,
+}
+
 /// What a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
@@ -107,6 +120,11 @@ impl Ledger {
 }
 
 impl Call {
+    /// Whether it may change what a power loss leaves.
+    pub(super) fn changes(self) -> bool {
+        !matches!(self, Self::Open | Self::Read | Self::Lock | Self::Load | Self::Stat | Self::Close)
+    }
+
     fn cannot_fail(self) -> bool {
         matches!(self, Self::Page | Self::Load | Self::Close)
     }

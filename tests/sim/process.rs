@@ -26,6 +26,7 @@ impl Sim {
     /// Comes to a call: waits for this process's turn, then counts it. What it does happens under the guard.
     pub(super) fn call(&self, call: Call) -> (MutexGuard<'_, World>, Option<Fault>) {
         let mut world = self.arrive();
+        self.record(&world, call);
         let fault = world.call(self.process, call);
         if fault == Some(Fault::Panic) {
             drop(world);

@@ -1,0 +1,90 @@
+//! How much is to be proved, and what a proof reports.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// A number from the environment.
+pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(otherwise, |text| text.replace('_', "").parse().unwrap_or_else(|_| panic!("{name}={text}: no number")))
+}
+
+/// Where randomness begins; `TOKCASK_SEED` sets it.
+pub(crate) fn seed() -> u64 {
+    number("TOKCASK_SEED", 20_261_122)
+}
+
+/// What was tried, and what went wrong.
+#[derive(Default)]
+pub(crate) struct Tally {
+    counts: BTreeMap<String, u64>,
+    pub(crate) violations: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, what: &str) {
+        self.add(what, 1);
+    }
+
+    pub(crate) fn add(&mut self, what: &str, times: u64) {
+        match self.counts.get_mut(what) {
+            Some(count) => *count += times,
+            None => drop(self.counts.insert(what.to_owned(), times)),
+        }
+    }
+
+    pub(crate) fn get(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn violation(&mut self, what: impl Display) {
+        self.violations.push(what.to_string());
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (what, times) in other.counts {
+            self.add(&what, times);
+        }
+        self.violations.extend(other.violations);
+    }
+
+    /// Prints what was tried; fails if anything went wrong.
+    pub(crate) fn expect_none(&self, proof: &str) {
+        println!("{proof}, seed {}: {self}", seed());
+        assert!(self.violations.is_empty(), "{} violations, such as {}", self.violations.len(), self.violations[0]);
+    }
+}
+
+impl Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, times) in &self.counts {
+            write!(f, "{what} {times}, ")?;
+        }
+        write!(f, "violations {}", self.violations.len())
+    }
+}
+
+/// Does one job after the other on all cores, until one says that there are no more, or a promise is broken.
+pub(crate) fn in_parallel(job: impl Fn(usize, &mut Tally) -> bool + Sync) -> Tally {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let total = Mutex::new(Tally::default());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut tally = Tally::default();
+                while !stop.load(Ordering::Relaxed) {
+                    let more = job(next.fetch_add(1, Ordering::Relaxed), &mut tally);
+                    if !more || !tally.violations.is_empty() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                total.lock().unwrap().merge(tally);
+            });
+        }
+    });
+    total.into_inner().unwrap()
+}
