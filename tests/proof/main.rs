@@ -7,6 +7,7 @@
 mod sim;
 
 mod crash;
+mod damage;
 mod history;
 mod images;
 mod lies;

@@ -1,5 +1,6 @@
 //! What must be true of a machine that a crash has left.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tokcask::{Error, Key, LogStore, TokenStore, VerifyStatus};
@@ -22,7 +23,7 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
         let [found, acknowledged, in_flight] = [&found, &state.acknowledged, &state.in_flight].map(|rows| short(rows));
         return Err(format!("found {found}, acknowledged {acknowledged}, in flight {in_flight}"));
     }
-    found.iter().try_for_each(|row| check_finds(&store, row))?;
+    check_finds(&store, &found)?;
     check_save(&store, state)?;
     let verified = store.verify().map_err(broken("verify"))?;
     if verified.status != VerifyStatus::Clean {
@@ -51,9 +52,16 @@ fn short(rows: &[Row]) -> String {
     format!("{:?}", rows.iter().map(row).collect::<Vec<_>>())
 }
 
-fn check_finds(store: &LogStore, (id, user, refresh, _): &Row) -> Result<(), Broken> {
-    let keys = [user.as_deref().map(Key::UserName), refresh.as_deref().map(Key::RefreshToken)];
-    for key in keys.into_iter().flatten() {
+/// Each key finds the oldest row that has it.
+fn check_finds(store: &LogStore, rows: &[Row]) -> Result<(), Broken> {
+    let mut oldest = BTreeMap::new();
+    for (id, user, refresh, _) in rows {
+        oldest.entry((0, user)).or_insert(id);
+        oldest.entry((1, refresh)).or_insert(id);
+    }
+    for ((column, text), id) in oldest {
+        let Some(text) = text else { continue };
+        let key = [Key::UserName(text), Key::RefreshToken(text)][column];
         let found = store.get(key).map_err(|error| format!("find: {error}"))?;
         if found.as_ref().and_then(|row| row.id()) != id.as_deref() {
             return Err(format!("{key:?} finds {found:?}, not {id:?}"));
