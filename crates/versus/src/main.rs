@@ -34,7 +34,7 @@ struct Damage {
     /// Cases for each of the eight kinds of damage to each part of a store, at most
     #[arg(long, value_name = "N", default_value_t = 1500)]
     cases: usize,
-    /// This store alone: tokcask, redb, sqlite, fjall, sled or lmdb
+    /// This store alone: tokcask, redb, sqlite, sqlite-checkpointed, fjall, sled or lmdb
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
     /// Draws the places
@@ -84,14 +84,14 @@ impl Damage {
         let (mut table, mut ours) = (String::new(), 0);
         for engine in engines {
             let start = Instant::now();
-            let title = engine.title();
+            let (title, version) = (engine.title(), engine.version());
             let measured = measure(engine, &settings).map_err(|error| format!("{title}: {error}"))?;
             let total = measured.total();
-            println!("{title}: {} cases in {:.0?}", thousands(total.cases()), start.elapsed());
+            println!("{title} {version}: {} cases in {:.0?}", thousands(total.cases()), start.elapsed());
             for ((part, outcome), case) in &measured.examples {
-                println!("  {part}: {outcome}, for the first time by: {case}");
+                println!("  {part}: {outcome}, by: {case}");
             }
-            table.push_str(&lines(title.split(' ').next().unwrap_or(&title), &measured));
+            table.push_str(&lines(title, &measured));
             ours += if engine.name() == "tokcask" { total.bad() } else { 0 };
         }
         println!("\n{HEADER}{table}");

@@ -45,7 +45,7 @@ pub struct Settings {
 pub struct Measured {
     /// By part of the store, and by what was done to it.
     pub counts: BTreeMap<(&'static str, Class), Counts>,
-    /// For each part and each bad outcome, the first case that had it.
+    /// For each part and each bad outcome, one case that had it.
     pub examples: BTreeMap<(&'static str, &'static str), String>,
 }
 
@@ -96,11 +96,17 @@ pub fn measure(engine: &dyn Engine, settings: &Settings) -> Result<Measured> {
 fn fill(engine: &dyn Engine, settings: &Settings, store: &Path) -> Result<()> {
     let mut child = settings.program.fill(engine, store)?;
     let lines = BufReader::new(child.stdout.take().ok_or("a worker has an output")?).lines();
-    let durable = lines.map_while(std::result::Result::ok).filter(|line| line.strip_prefix(SAID) == Some("durable"));
-    let durable = durable.count();
+    let (mut durable, mut failed) = (0, String::new());
+    for line in lines {
+        match line?.strip_prefix(SAID) {
+            Some("durable") => durable += 1,
+            Some(other) => failed = other.into(),
+            None => {}
+        }
+    }
     let status = child.wait()?;
     if durable != COMMITS || status.signal() != Some(Signal::ABORT.as_raw()) {
-        return Err(format!("{durable} of {COMMITS} commits were made, and then: {status}").into());
+        return Err(format!("{durable} of {COMMITS} commits were made, then {status} {failed}").into());
     }
     Ok(())
 }

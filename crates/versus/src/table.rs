@@ -13,12 +13,12 @@ pub const HEADER: &str = "\
 
 /// The lines of one engine.
 #[must_use]
-pub fn lines(name: &str, measured: &Measured) -> String {
+pub fn lines(title: &str, measured: &Measured) -> String {
     let mut text = String::new();
     for ((part, class), counts) in &measured.counts {
         let share = |count| share(count, counts.cases());
         let cells = [
-            format!("{name} {part}"),
+            format!("{title}: {part}"),
             class.name().into(),
             thousands(counts.cases()),
             share(counts.no_effect),
@@ -85,7 +85,7 @@ mod tests {
         let measured = Measured { counts: [(("log", Class::Byte), counts)].into(), ..Measured::default() };
         let text = lines("this", &measured);
         let missing = "0.0 % (1) | 0.0 % (1) | 0 | 3, 0, 0 | 101 |\n";
-        assert_eq!(text, format!("| this log | byte, bit | 2,004 | 0 | 99.8 % (1,999) | 0 | {missing}"));
+        assert_eq!(text, format!("| this: log | byte, bit | 2,004 | 0 | 99.8 % (1,999) | 0 | {missing}"));
         let columns = |line: &str| line.matches('|').count();
         assert!(HEADER.lines().all(|line| columns(line) == columns(&text)));
     }

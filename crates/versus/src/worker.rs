@@ -62,11 +62,16 @@ pub fn obey(engines: &[&dyn Engine]) -> Result<bool> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     // A test program has begun a line.
     println!();
-    let engine = find(engines, &name)?;
+    // An end without a word is held against the engine; what goes wrong here is not.
+    work(engines, &name).inspect_err(|error| say(&format!("failed: {error}"))).map(|()| true)
+}
+
+fn work(engines: &[&dyn Engine], name: &str) -> Result<()> {
+    let engine = find(engines, name)?;
     let store = PathBuf::from(std::env::var_os(STORE).ok_or("a worker without a store")?);
     match std::env::var_os(SCRATCH) {
         None => fill(engine, &store),
-        Some(scratch) => open_copies(engine, &store, Path::new(&scratch), std::env::var(SEED)?.parse()?).map(|()| true),
+        Some(scratch) => open_copies(engine, &store, Path::new(&scratch), std::env::var(SEED)?.parse()?),
     }
 }
 
@@ -75,7 +80,7 @@ fn say(line: &str) {
     writeln!(std::io::stdout(), "{SAID}{line}").expect("the parent listens");
 }
 
-fn fill(engine: &dyn Engine, path: &Path) -> Result<bool> {
+fn fill(engine: &dyn Engine, path: &Path) -> Result<()> {
     let store = engine.create(path)?;
     for commit in commits() {
         store.save(&commit.user_name, &commit.record)?;

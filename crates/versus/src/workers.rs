@@ -55,7 +55,7 @@ impl<'a> Workers<'a> {
         // Cases come only to workers that wait for one; a failing write is told by the missing answer.
         drop(writeln!(worker.cases, "{}", case.line()));
         let outcome = match worker.outcomes.recv_timeout(self.settings.limit) {
-            Ok(line) => Outcome::parse(&line)?,
+            Ok(line) => Outcome::parse(&line).map_err(|_| format!("{} at {}", line, case.line()))?,
             Err(RecvTimeoutError::Timeout) => Outcome::Hang,
             Err(RecvTimeoutError::Disconnected) => Outcome::Killed,
         };

@@ -64,9 +64,11 @@ enum Habit {
     Hangs,
     /// It refuses. But it acknowledges some saves without writing them.
     Lies,
+    /// It refuses. But it does not live to make all commits.
+    Dies,
 }
 
-const HABITS: [(&str, Plain); 9] = [
+const HABITS: [(&str, Plain); 10] = [
     ("refuses", Plain(Habit::Refuses)),
     ("trusts", Plain(Habit::Trusts)),
     ("stops", Plain(Habit::Stops)),
@@ -76,6 +78,7 @@ const HABITS: [(&str, Plain); 9] = [
     ("panics", Plain(Habit::Panics)),
     ("hangs", Plain(Habit::Hangs)),
     ("lies", Plain(Habit::Lies)),
+    ("dies", Plain(Habit::Dies)),
 ];
 
 struct Open {
@@ -90,8 +93,12 @@ impl Engine for Plain {
         HABITS.iter().find(|(_, plain)| plain.0 == self.0).unwrap().0
     }
 
-    fn title(&self) -> String {
-        self.name().into()
+    fn title(&self) -> &'static str {
+        self.name()
+    }
+
+    fn version(&self) -> String {
+        String::new()
     }
 
     fn part(&self, file: &str) -> Option<&'static str> {
@@ -118,7 +125,7 @@ impl Engine for Plain {
                         break;
                     }
                     Habit::Skips => continue,
-                    Habit::Refuses | Habit::Lies => return Err(Error::from("a damaged line")),
+                    Habit::Refuses | Habit::Lies | Habit::Dies => return Err(Error::from("a damaged line")),
                     Habit::Aborts => std::process::abort(),
                     Habit::Panics => panic!("a damaged line"),
                     Habit::Hangs => std::thread::sleep(Duration::from_secs(3600)),
@@ -135,6 +142,9 @@ impl Store for Open {
     fn save(&self, user_name: &str, record: &str) -> Result<()> {
         if self.habit == Habit::Lies && user_name.contains('7') {
             return Ok(());
+        }
+        if self.habit == Habit::Dies && user_name.contains('7') {
+            return Err(Error::from("no room"));
         }
         let record = record.replace('\n', "|");
         let sum = checksum(user_name.as_bytes(), record.as_bytes());
@@ -228,6 +238,9 @@ fn a_hang_is_seen() {
 
 #[test]
 fn a_store_that_is_not_right_without_damage_is_not_measured() {
-    let error = measure(plain(Habit::Lies), &settings(1, 1, Duration::from_secs(60))).unwrap_err().to_string();
+    let settings = settings(1, 1, Duration::from_secs(60));
+    let error = measure(plain(Habit::Lies), &settings).unwrap_err().to_string();
     assert!(error.starts_with("an undamaged copy: missing"), "{error}");
+    let error = measure(plain(Habit::Dies), &settings).unwrap_err().to_string();
+    assert!(error.starts_with("7 of 200 commits were made") && error.ends_with("failed: no room"), "{error}");
 }

@@ -22,8 +22,12 @@ impl Engine for Fjall {
         "fjall"
     }
 
-    fn title(&self) -> String {
-        format!("fjall {}", version_of("fjall"))
+    fn title(&self) -> &'static str {
+        "fjall"
+    }
+
+    fn version(&self) -> String {
+        version_of("fjall").into()
     }
 
     fn part(&self, file: &str) -> Option<&'static str> {

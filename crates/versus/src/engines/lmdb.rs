@@ -24,9 +24,13 @@ impl Engine for Lmdb {
         "lmdb"
     }
 
-    fn title(&self) -> String {
+    fn title(&self) -> &'static str {
+        "LMDB"
+    }
+
+    fn version(&self) -> String {
         let version = heed::lmdb_version();
-        format!("LMDB {}.{}.{} (heed {})", version.major, version.minor, version.patch, version_of("heed"))
+        format!("{}.{}.{} (heed {})", version.major, version.minor, version.patch, version_of("heed"))
     }
 
     fn part(&self, file: &str) -> Option<&'static str> {

@@ -20,8 +20,11 @@ pub trait Engine: Sync {
     /// What the command line calls it.
     fn name(&self) -> &'static str;
 
-    /// Name and version for the table.
-    fn title(&self) -> String;
+    /// What the table calls it.
+    fn title(&self) -> &'static str;
+
+    /// Which version this program was built with.
+    fn version(&self) -> String;
 
     /// Which part of a store a file is, for the table; `None` for files that hold no data and are not hit.
     fn part(&self, file: &str) -> Option<&'static str>;
@@ -60,8 +63,15 @@ pub trait Store {
 }
 
 /// All of them, tokcask first.
-pub const ALL: [&dyn Engine; 6] =
-    [&tokcask::Tokcask, &redb::Redb, &sqlite::Sqlite, &fjall::Fjall, &sled::Sled, &lmdb::Lmdb];
+pub const ALL: [&dyn Engine; 7] = [
+    &tokcask::Tokcask,
+    &redb::Redb,
+    &sqlite::Sqlite { is_checkpointed: false },
+    &sqlite::Sqlite { is_checkpointed: true },
+    &fjall::Fjall,
+    &sled::Sled,
+    &lmdb::Lmdb,
+];
 
 /// The engine of this name.
 ///
@@ -75,7 +85,7 @@ pub fn find<'a>(engines: &[&'a dyn Engine], name: &str) -> Result<&'a dyn Engine
     })
 }
 
-/// The version of a crate that this program was built with.
+/// The version of a crate in this repository's lock file.
 fn version_of(package: &str) -> &'static str {
     let lock = include_str!("../../../../Cargo.lock");
     let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("\nname = \"{package}\"\n")));
@@ -102,7 +112,7 @@ mod tests {
             assert_eq!(store.get("ana").unwrap().unwrap(), b"A\nB\nC\nD\nE\nF", "{}", engine.name());
             assert_eq!(store.get("eve").unwrap(), None, "{}", engine.name());
             assert!(!store.told_of_loss());
-            assert!(engine.title().contains(|letter: char| letter.is_ascii_digit()), "{}", engine.title());
+            assert!(engine.version().starts_with(|letter: char| letter.is_ascii_digit()), "{}", engine.version());
         }
     }
 }

@@ -18,8 +18,12 @@ impl Engine for Redb {
         "redb"
     }
 
-    fn title(&self) -> String {
-        format!("redb {}", version_of("redb"))
+    fn title(&self) -> &'static str {
+        "redb"
+    }
+
+    fn version(&self) -> String {
+        version_of("redb").into()
     }
 
     fn part(&self, file: &str) -> Option<&'static str> {

@@ -15,8 +15,12 @@ impl Engine for Sled {
         "sled"
     }
 
-    fn title(&self) -> String {
-        format!("sled {}", version_of("sled"))
+    fn title(&self) -> &'static str {
+        "sled"
+    }
+
+    fn version(&self) -> String {
+        version_of("sled").into()
     }
 
     fn part(&self, file: &str) -> Option<&'static str> {

@@ -16,8 +16,12 @@ impl Engine for Tokcask {
         "tokcask"
     }
 
-    fn title(&self) -> String {
-        format!("tokcask {}", version_of("tokcask"))
+    fn title(&self) -> &'static str {
+        "tokcask"
+    }
+
+    fn version(&self) -> String {
+        version_of("tokcask").into()
     }
 
     fn part(&self, file: &str) -> Option<&'static str> {
