@@ -32,7 +32,7 @@ enum Command {
 #[derive(clap::Args)]
 struct Damage {
     /// Cases for each of the eight kinds of damage to each part of a store, at most
-    #[arg(long, value_name = "N", default_value_t = 1500)]
+    #[arg(long, value_name = "N", default_value_t = 4000)]
     cases: usize,
     /// This store alone: tokcask, redb, sqlite, sqlite-checkpointed, fjall, sled or lmdb
     #[arg(long, value_name = "NAME")]

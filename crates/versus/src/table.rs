@@ -7,7 +7,7 @@ use crate::outcome::Counts;
 
 /// The first lines.
 pub const HEADER: &str = "\
-| store | damage | cases | no effect | error | told | silent: rows missing | silent: an older row | wrong value | killed, panic, hang | commits gone |
+| store | damage | cases | no effect | error | told of a loss | silent: rows missing | silent: an older row | wrong value | killed, panic, hang | commits gone |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
