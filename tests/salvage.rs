@@ -332,6 +332,16 @@ fn sectors_that_cannot_be_read_are_lost_and_the_others_are_not() {
 }
 
 #[test]
+fn a_log_of_which_nothing_can_be_read_is_the_devices_error() {
+    let history = history();
+    let sim = history.with(&history.log, true);
+    sim.set_bad(Path::new(STORE), "store.log", 0..u64::MAX);
+    let error = salvage(&sim).unwrap_err();
+    assert!(matches!(&error, tokcask::Error::Io { source, .. } if source.raw_os_error() == Some(5)), "{error}");
+    assert!(sim.names(Path::new(RESCUED)).is_empty());
+}
+
+#[test]
 fn a_lost_file_header_costs_nothing() {
     let history = history();
     for slots in [true, false] {

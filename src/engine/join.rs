@@ -231,7 +231,7 @@ fn read_alone(options: &Options, directory: &dyn Directory, lock_file: &LockFile
     let _ = file.sync();
     let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
     let FoundHeader { header, crc, damaged_copy } = read_known_header(file.as_ref(), &path, file_len, &slots)?;
-    let file = redo::with_pending(directory, file, &header, |file| file)?;
+    let file = redo::with_pending(directory, file, &header, &|file| file)?;
     let source = Source::new(file.clone(), &path, header.seed(), options.read_mode, file_len)?;
     let source = source.of_generation(header.generation);
     let mut report = OpenReport { header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };

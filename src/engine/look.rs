@@ -45,14 +45,14 @@ pub(super) struct Headless {
 impl FoundLog {
     /// Finds the log of the store at `path`, whatever the lock file says of it.
     pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<Self> {
-        Self::open_through(storage, path, |file| file, |error, _| Err(error))
+        Self::open_through(storage, path, &|file| file, |error, _| Err(error))
     }
 
     /// The same, reading all files through `through`; a log of which no header can be read is left to `without_header`.
     pub(super) fn open_through(
         storage: &dyn Storage,
         path: &Path,
-        through: fn(Arc<dyn File>) -> Arc<dyn File>,
+        through: &dyn Fn(Arc<dyn File>) -> Arc<dyn File>,
         without_header: fn(Error, Headless) -> Result<Self>,
     ) -> Result<Self> {
         let nothing = |reason| Error::NotAStore { path: path.into(), reason };

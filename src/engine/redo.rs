@@ -113,7 +113,7 @@ pub(super) fn with_pending(
     directory: &dyn Directory,
     log: Arc<dyn File>,
     header: &FileHeader,
-    through: fn(Arc<dyn File>) -> Arc<dyn File>,
+    through: &dyn Fn(Arc<dyn File>) -> Arc<dyn File>,
 ) -> Result<Arc<dyn File>> {
     let log_len = log.file_len().map_err(|error| Error::io("stat", directory.path(), error))?;
     let Some(pending) = pending(directory, directory.open_to_read(REDO)?.map(through), log_len, header)? else {

@@ -215,7 +215,7 @@ pub trait File: Debug + Send + Sync {
     fn map(&self, len: u64) -> io::Result<Option<Map>>;
 
     /// Changes the lock of one byte, without waiting; returns whether it was granted. Locks belong to this opening of
-    /// the file: another opening in the same process is somebody else. They end with it.
+    /// the file: another opening in the same process is somebody else. They end with it. To let go of a lock always works.
     ///
     /// # Errors
     /// The system's.

@@ -8,6 +8,7 @@ mod sim;
 
 mod crash;
 mod damage;
+mod failing;
 mod history;
 mod images;
 mod lies;

@@ -110,7 +110,8 @@ impl File for SimFile {
     }
 
     fn try_lock(&self, byte: u64, lock: Lock) -> io::Result<bool> {
-        let mut world = self.sim.look(Call::Lock)?;
+        let call = if lock == Lock::Unlocked { Call::Unlock } else { Call::Lock };
+        let mut world = self.sim.look(call)?;
         let (inode, opening) = (self.inode, self.opening);
         let exclusive = lock == Lock::Exclusive;
         let refused = |held: &Held| {

@@ -58,8 +58,10 @@ pub(crate) enum Call {
     SyncParent,
     /// A store into shared memory, which cannot fail.
     Page,
-    /// Changes a lock or asks for one. This and the kinds below are calls of processes only.
+    /// Takes a lock or asks for one. This and the kinds below are calls of processes only.
     Lock,
+    /// Lets go of one byte's lock, which cannot fail: the kernel needs no memory for that.
+    Unlock,
     /// A load from shared memory, which cannot fail.
     Load,
     /// Looks at names or lengths.
@@ -110,7 +112,7 @@ impl Ledger {
             Some(only) => number >= plan.call && only == call && self.tripped.is_none(),
         };
         let hit = first || (plan.sticky && self.tripped == Some(call));
-        if !hit || (call.cannot_fail() && !plan.fault.is_crash()) {
+        if !hit || (!call.can_fail() && !plan.fault.is_crash()) {
             return None;
         }
         self.tripped = Some(call);
@@ -122,11 +124,12 @@ impl Ledger {
 impl Call {
     /// Whether it may change what a power loss leaves.
     pub(super) fn changes(self) -> bool {
-        !matches!(self, Self::Open | Self::Read | Self::Lock | Self::Load | Self::Stat | Self::Close)
+        !matches!(self, Self::Open | Self::Read | Self::Lock | Self::Unlock | Self::Load | Self::Stat | Self::Close)
     }
 
-    fn cannot_fail(self) -> bool {
-        matches!(self, Self::Page | Self::Load | Self::Close)
+    /// Whether it is more than a look at memory, or the end of an opening.
+    pub(crate) fn can_fail(self) -> bool {
+        !matches!(self, Self::Page | Self::Load | Self::Unlock | Self::Close)
     }
 }
 

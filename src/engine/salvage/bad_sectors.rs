@@ -1,22 +1,49 @@
 //! Reading around sectors that the device does not give back. They read as zeros, which no checksum takes for anything.
+//!
+//! If a salvage fails then, it is the device that says why, and not what is missing.
 
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
+use crate::error::Error;
 use crate::storage::File;
 use crate::storage::altered::Altered;
 
 const SECTOR_LEN: u64 = 512;
 
-/// The same file, without read errors.
-pub(super) fn skipped(file: Arc<dyn File>) -> Arc<dyn File> {
-    Arc::new(Altered::new(file, read_at))
+/// The first error of a device.
+#[derive(Default)]
+pub(super) struct Unreadable {
+    first: Arc<OnceLock<io::Error>>,
 }
 
-fn read_at(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    if let Ok(read) = file.read_at(buffer, offset) {
-        return Ok(read);
+impl Unreadable {
+    /// The same file, without read errors.
+    pub(super) fn skip(&self, file: Arc<dyn File>) -> Arc<dyn File> {
+        let first = self.first.clone();
+        Arc::new(Altered::new(file, move |file, buffer, offset| read_at(file, buffer, offset, &first)))
     }
+
+    /// Why a salvage failed: `error`, or the device if that is behind it.
+    pub(super) fn reason_for(&self, error: Error, path: &Path) -> Error {
+        let is_about_content = matches!(error, Error::NotAStore { .. } | Error::Corrupt { .. } | Error::Copied { .. });
+        match self.first.get() {
+            Some(first) if is_about_content => {
+                let first = first.raw_os_error().map_or_else(|| first.kind().into(), io::Error::from_raw_os_error);
+                Error::io("read", path, first)
+            }
+            _ => error,
+        }
+    }
+}
+
+fn read_at(file: &dyn File, buffer: &mut [u8], offset: u64, first: &OnceLock<io::Error>) -> io::Result<usize> {
+    let error = match file.read_at(buffer, offset) {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    first.get_or_init(|| error);
     let available = file.file_len()?.saturating_sub(offset);
     let len = usize::try_from(available).unwrap_or(buffer.len()).min(buffer.len());
     let mut done = 0;

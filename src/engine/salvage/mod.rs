@@ -11,6 +11,7 @@ mod search;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use self::bad_sectors::Unreadable;
 use self::lost::{Lost, Part};
 use self::search::Search;
 use super::build::{Counters, NewLog};
@@ -42,7 +43,18 @@ pub(crate) fn salvage(options: &Options, storage: &dyn Storage, from: &Path, to:
     if storage.is_inside(to, from) {
         return Err(Error::NotAStore { path: to.into(), reason: "it lies inside the store that is to be salvaged" });
     }
-    let log = FoundLog::open_through(storage, from, bad_sectors::skipped, without_header)?;
+    let unreadable = Unreadable::default();
+    salvage_around(&unreadable, options, storage, from, to).map_err(|error| unreadable.reason_for(error, from))
+}
+
+fn salvage_around(
+    unreadable: &Unreadable,
+    options: &Options,
+    storage: &dyn Storage,
+    from: &Path,
+    to: &Path,
+) -> Result<SalvageReport> {
+    let log = FoundLog::open_through(storage, from, &|file| unreadable.skip(file), without_header)?;
     let found = Collected::read(&log, options)?;
     let mut random = [0; 24];
     storage.random(&mut random)?;

@@ -23,10 +23,12 @@ pub(crate) fn check(canonical: &Canonical, log: &[u8], slots: bool) -> Result<&'
     let report = match salvaged {
         Ok(report) => report,
         Err(error) => {
-            let has_header = harm.headers != [true; 2] && !(harm.headers == [false, true] && harm.is_short);
+            // Where the copies contradict each other a single good frame decides; the first copy may be gone for good.
+            let all_lost = harm.frames.len() == canonical.frames.len();
+            let has_header = !harm.headers[0] && !(all_lost && (harm.foreign_header || harm.is_short));
             let is_right = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotAStore | ErrorKind::Copied);
             let is_clean = sim.names(Path::new(RESCUED)).is_empty();
-            return if has_header && !harm.headers[0] || !is_right || !is_clean {
+            return if has_header || !is_right || !is_clean {
                 Err(format!("refused: {error}"))
             } else {
                 Ok("salvaged: refused")
