@@ -224,9 +224,9 @@ impl Error {
     }
 }
 
-/// Whether the system says that there is no room, for the device or for this user.
+/// Whether the system says that there is no room: on the device, for this user, or in a file of this process.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 impl fmt::Display for Error {
