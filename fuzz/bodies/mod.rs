@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each target uses a part")]
 
 pub(crate) mod decode_frame;
+pub(crate) mod decode_record;
 pub(crate) mod layout;
 pub(crate) mod memory;
 pub(crate) mod mend;
