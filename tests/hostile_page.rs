@@ -55,6 +55,28 @@ fn any_number_of_the_state_may_be_any_number() {
     }
 }
 
+/// An end of another frame fits the file, and what lies before it reads well; only who was there knows that there is more.
+#[test]
+fn who_has_seen_a_save_does_not_follow_a_page_that_goes_back_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let live = store(&path);
+    let before = live.stats().unwrap().log_bytes;
+    let token = Token::builder().user_name("ann").access_token("fake-2").build();
+    live.save_token(&token).unwrap();
+    let lock = lock_file(&path);
+    for at in STATES_AT {
+        lock.write_all_at(&before.to_le_bytes(), at + 8).unwrap();
+    }
+    lock.write_all_at(&1_000_u64.to_le_bytes(), 8).unwrap();
+    let found = live.get(Key::UserName("ann"));
+    assert!(found.is_err() || found.unwrap() == live.get(Key::AccessToken("fake-2")).unwrap(), "the row of before");
+    assert!(live.save_token(&Token::builder().user_name("bob").access_token("fake").build()).is_err());
+    drop(live);
+    let alone = Options::new().background(false).open(&path).unwrap();
+    assert!(alone.get(Key::AccessToken("fake-2")).unwrap().is_some(), "nobody has written over it");
+}
+
 #[test]
 fn a_reader_of_a_store_whose_lock_file_was_cut_short_keeps_nobody_out() {
     let directory = tempfile::tempdir().unwrap();

@@ -100,6 +100,11 @@ impl Engine {
             generation if state.pending() == Some(generation) && old_end > 0 => new_end,
             _ => return Ok(false),
         };
+        if header.generation == tip.header.generation && end < tip.end {
+            // What was durable stays so: to follow would be to forget, and then to write over it.
+            let reason = DecodeError::Invalid { rule: "the shared page ends before what it has shown already" };
+            return Err(Error::Corrupt { path: self.log_path.clone(), offset: end, reason });
+        }
         let log_lock = if self.mode == Mode::ReadOnly { None } else { LogLock::join(self.directory.as_ref(), LOG)? };
         if self.mode != Mode::ReadOnly && !log_lock.as_ref().is_some_and(|lock| lock.is_of(file.as_ref())) {
             return Ok(false);
