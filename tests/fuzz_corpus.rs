@@ -8,7 +8,7 @@ mod bodies;
 use std::fs;
 use std::path::Path;
 
-use bodies::{decode_frame, decode_record, open_log, salvage_log};
+use bodies::{decode_frame, decode_record, import_zoho_csv, open_log, operations, salvage_log, shared_page};
 
 fn replay(target: &str, body: impl Fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -40,4 +40,19 @@ fn logs_of_the_corpus_keep_all_promises() {
 #[test]
 fn logs_of_the_corpus_are_salvaged() {
     replay("open_log", salvage_log::run);
+}
+
+#[test]
+fn csv_files_of_the_corpus_come_back() {
+    replay("import_zoho_csv", import_zoho_csv::run);
+}
+
+#[test]
+fn scripts_of_the_corpus_end_as_the_list_does() {
+    replay("operations", operations::run);
+}
+
+#[test]
+fn lock_files_of_the_corpus_mislead_nobody() {
+    replay("shared_page", shared_page::run);
 }

@@ -4,10 +4,14 @@
 
 #[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
+#[path = "fuzz_seeds/files.rs"]
+mod files;
 #[path = "fuzz_seeds/logs.rs"]
 mod logs;
 #[path = "fuzz_seeds/records.rs"]
 mod records;
+#[path = "fuzz_seeds/scripts.rs"]
+mod scripts;
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +33,9 @@ impl Seed {
 #[test]
 fn seeds_are_what_the_store_writes_today() {
     let writing = std::env::var_os("TOKCASK_WRITE_SEEDS").is_some();
-    for Seed { target, name, content } in [logs::logs(), logs::frames(), records::records()].concat() {
+    let logs = [logs::logs(), logs::frames(), records::records()].concat();
+    let others = [files::files(), scripts::operations(), scripts::pages()].concat();
+    for Seed { target, name, content } in [logs, others].concat() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let path = corpus.join(name);
         if writing {

@@ -5,8 +5,14 @@
 
 pub(crate) mod decode_frame;
 pub(crate) mod decode_record;
+pub(crate) mod import_zoho_csv;
+pub(crate) mod input;
 pub(crate) mod layout;
 pub(crate) mod memory;
 pub(crate) mod mend;
 pub(crate) mod open_log;
+pub(crate) mod operations;
 pub(crate) mod salvage_log;
+pub(crate) mod shared_page;
+#[path = "../../tests/sim/mod.rs"]
+pub(crate) mod sim;
