@@ -8,12 +8,17 @@ use crate::buffer::lines_in;
 
 const QUOTE: char = '"';
 const CELL_ENDS: [char; 3] = [',', '\r', '\n'];
+/// So many cells of a row are kept, more than any layout has. The others are counted: a cell of one byte would take two dozen.
+const KEPT_MAX: usize = 16;
 
 /// One row of the text.
 pub(crate) struct Record<'a> {
     /// The line that it begins on, from 1.
     pub(crate) line: u64,
+    /// The first ones.
     pub(crate) cells: Vec<Cell<'a>>,
+    /// How many there are.
+    pub(crate) cell_count: usize,
     pub(crate) end: LineEnd,
 }
 
@@ -80,17 +85,21 @@ impl<'a> Iterator for Records<'a> {
             return None;
         }
         let mut cells = Vec::with_capacity(10);
+        let mut cell_count = 0;
         let mut rest = self.rest;
         let end = loop {
             let quoted = if self.quoting { quoted_cell(rest) } else { None };
             let (cell, after) = quoted.unwrap_or_else(|| plain_cell(rest));
-            cells.push(cell);
+            cell_count += 1;
+            if cell_count <= KEPT_MAX {
+                cells.push(cell);
+            }
             rest = match after.strip_prefix(',') {
                 Some(next) => next,
                 None => break after,
             };
         };
-        let record = Record { line: self.line, cells, end: line_end(end) };
+        let record = Record { line: self.line, cells, cell_count, end: line_end(end) };
         self.advance(end);
         Some(record)
     }

@@ -70,7 +70,7 @@ struct Shape {
 
 impl Shape {
     fn of(first: &Record<'_>) -> Self {
-        let columns = first.cells.len();
+        let columns = first.cell_count;
         Self {
             has_header: first.cells[columns::ID].value() == "id",
             // Python, writing to such a file, keeps the header, but ends lines in CRLF.
@@ -82,7 +82,7 @@ impl Shape {
     }
 
     fn check(&self, record: &Record<'_>) -> Result<(), Reason> {
-        let found = record.cells.len();
+        let found = record.cell_count;
         if record.end == LineEnd::Missing && (self.all_rows_end || found < self.columns) {
             return Err(Reason::Torn);
         }
