@@ -41,7 +41,7 @@ fn check(bytes: &[u8]) {
     assert!(view.extra().eq(plain.extra.iter().copied()), "other extra values");
     // The last as well: a look-up walks.
     let some = plain.extra.iter().take(4).chain(plain.extra.last());
-    assert!(some.cloned().all(|(key, value)| view.extra().get(key) == Some(value)), "an extra value is found");
+    assert!(some.copied().all(|(key, value)| view.extra().get(key) == Some(value)), "an extra value is found");
 
     assert_eq!(record::checked_len(&view).expect("it could have been saved"), bytes.len() as u64);
     let mut again = Vec::new();

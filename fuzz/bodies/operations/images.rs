@@ -62,7 +62,7 @@ impl Run<'_, '_> {
     fn reopen_as(&mut self, candidates: &[Vec<Token>]) {
         let handle = self.try_open().unwrap_or_else(|error| panic!("it does not open: {error}"));
         let names = self.sim.names(Path::new(STORE));
-        let is_tidy = !names.iter().any(|name| name.ends_with(".new"));
+        let is_tidy = !names.iter().any(|name| name.strip_suffix(".new").is_some());
         assert!(is_tidy || handle.store.open_report().joined, "{names:?}: an opener that is alone tidies up");
         self.handles[0] = Some(handle);
         self.take_over(0, candidates);
@@ -97,11 +97,15 @@ impl Run<'_, '_> {
     }
 
     /// A call has said that its outcome is unknown: it shows as the one or the other for all who come later.
-    pub(super) fn find_out(&mut self, candidates: &[Vec<Token>]) {
-        if self.input.bit() {
+    pub(super) fn find_out(&mut self, candidates: &[Vec<Token>], is_kept: bool) {
+        let how = self.input.below(3);
+        if how == 1 {
             return self.lose_machine(candidates);
         }
         self.pass();
+        if how == 2 && !is_kept {
+            return self.go_on(candidates);
+        }
         self.handles = [None, None];
         self.reopen_as(candidates);
     }
@@ -113,25 +117,20 @@ impl Run<'_, '_> {
             return self.lose_machine(candidates);
         }
         self.pass();
-        let other = 1 - which;
-        if self.handles[other].is_none() {
-            self.handles.swap(0, other);
+        if self.handles.iter().all(Option::is_none) {
             return self.reopen_as(candidates);
         }
-        self.handles.swap(0, other);
-        // What the dead one left shows, or not, once somebody has written.
-        self.save_mark();
-        let after: Vec<_> = candidates.iter().map(|rows| self.with_mark(rows)).collect();
-        self.take_over(0, &after);
+        self.go_on(candidates);
     }
 
-    /// These rows, after the save of the mark.
-    fn with_mark(&self, rows: &[Token]) -> Vec<Token> {
-        let mut rows = rows.to_vec();
-        if !rows.iter().any(|row| row.id() == Some(MARK)) {
-            rows.push(mark());
+    /// By a handle that is there. What another has left, or this one, shows, or not, once somebody has written.
+    fn go_on(&mut self, candidates: &[Vec<Token>]) {
+        if self.handles[0].is_none() {
+            self.handles.swap(0, 1);
         }
-        rows
+        self.save_mark();
+        let after: Vec<_> = candidates.iter().map(|rows| with_mark(rows)).collect();
+        self.take_over(0, &after);
     }
 
     fn save_mark(&self) {
@@ -167,7 +166,7 @@ impl Run<'_, '_> {
         for _ in 0..2 {
             if self.handles[0].is_some() {
                 self.save_mark();
-                let after = self.with_mark(&self.tokens());
+                let after = with_mark(&self.tokens());
                 self.take_over(0, &[after]);
             }
             self.handles.swap(0, 1);
@@ -196,6 +195,15 @@ impl Run<'_, '_> {
             (self.rows, self.next_id) = (rows, next_id);
         }
     }
+}
+
+/// These rows, after the save of the mark.
+fn with_mark(rows: &[Token]) -> Vec<Token> {
+    let mut rows = rows.to_vec();
+    if !rows.iter().any(|row| row.id() == Some(MARK)) {
+        rows.push(mark());
+    }
+    rows
 }
 
 fn mark() -> Token {

@@ -152,12 +152,12 @@ impl<'i, 'a> Run<'i, 'a> {
                 assert_eq!(answer, expected, "{verb:?}");
                 self.acknowledge(which, verb, &answer, &wanted);
             }
-            Err(Failed { error, is_unknown }) => {
+            Err(Failed { error, is_unknown, is_kept }) => {
                 assert!(self.is_hurt, "{verb:?} fails without a reason: {error}");
                 let before = self.tokens();
                 self.adopt_rows(self.rows.clone());
                 if is_unknown {
-                    self.find_out(&[before, wanted]);
+                    self.find_out(&[before, wanted], is_kept);
                 } else {
                     let found =
                         self.paused(which, rows).unwrap_or_else(|error| panic!("{verb:?}, then no rows: {error}"));
@@ -301,8 +301,14 @@ impl<'i, 'a> Run<'i, 'a> {
     /// Takes these rows for what is there, for the list too.
     fn adopt_rows(&mut self, rows: Rows) {
         self.list = ListStore::new();
-        let tokens: Vec<_> = rows.iter().map(|row| row.0.clone()).collect();
+        let is_empty = |row: &Token| row.access_token().or(row.refresh_token()).or(row.grant_token()).is_none();
+        // No import takes a row without a token, but updates may leave one.
+        let lend = |row: &Token| row.to_builder().refresh_token("lent").build();
+        let tokens: Vec<_> = rows.iter().map(|(row, _)| if is_empty(row) { lend(row) } else { row.clone() }).collect();
         self.list.import(&tokens, OnClash::Refuse).expect("ids differ");
+        for id in rows.iter().filter(|row| is_empty(&row.0)).filter_map(|row| row.0.id()) {
+            self.list.save_token(&Token::builder().id(id).refresh_token("").build()).expect("it is there");
+        }
         if self.next_id > 1 {
             let last = (self.next_id - 1).to_string();
             if self.list.get(Key::Id(&last)).expect("a list").is_none() {

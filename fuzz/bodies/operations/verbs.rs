@@ -54,6 +54,8 @@ pub(super) struct Failed {
     pub(super) error: Error,
     /// It may be there, or come up later.
     pub(super) is_unknown: bool,
+    /// The handle keeps the answer of a provider, and saves it when it is closed.
+    pub(super) is_kept: bool,
 }
 
 impl Verb {
@@ -137,7 +139,7 @@ fn refused(error: Error) -> Result<Answer, Failed> {
     use ErrorKind::{Conflict, EmptyId, IdTaken, OutcomeUnknown, TooLarge, TooLittle, UnknownId};
     match error.kind() {
         kind @ (Conflict | EmptyId | IdTaken | TooLarge | TooLittle | UnknownId) => Ok(Answer::Refused(kind)),
-        kind => Err(Failed { error, is_unknown: kind == OutcomeUnknown }),
+        kind => Err(Failed { error, is_unknown: kind == OutcomeUnknown, is_kept: false }),
     }
 }
 
@@ -149,8 +151,7 @@ fn refresh(store: &LogStore, user: &str, answer: Option<&Token>) -> Result<Answe
         Err(RefreshError::UnknownKey) => Ok(Answer::UnknownKey),
         Err(RefreshError::Provider(())) => Ok(Answer::ProviderFailed),
         Err(RefreshError::Store(error)) => refused(error),
-        // The handle keeps the answer and saves it later.
-        Err(RefreshError::SaveFailed { source, .. }) => Err(Failed { error: source, is_unknown: true }),
+        Err(RefreshError::SaveFailed { source, .. }) => Err(Failed { error: source, is_unknown: true, is_kept: true }),
         Err(other) => panic!("nobody else refreshes: {other:?}"),
     }
 }

@@ -48,6 +48,7 @@ struct Handle {
     seen: [u64; USERS],
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says what an error may come from, or that it is enough")]
 struct Run {
     sim: Sim,
     /// Two that write, one that reads.
@@ -104,12 +105,12 @@ impl Run {
     }
 
     fn patch(&mut self, input: &mut Input<'_>) {
-        let path = Path::new(STORE);
-        let mut lock = self.sim.content(path, "store.lock").expect("nobody removes it");
+        let store = Path::new(STORE);
+        let mut lock = self.sim.content(store, "store.lock").expect("nobody removes it");
         let patch = Patch::read(input, &lock, &self.ends);
         self.is_forged |= patch.is_slot();
         patch.apply(&mut lock);
-        self.sim.set_content(path, "store.lock", &lock);
+        self.sim.set_content(store, "store.lock", &lock);
         self.is_patched = true;
     }
 
@@ -193,7 +194,7 @@ impl Run {
                 (handle.seen[user], self.rows[user]) = (number, number);
             }
             Err(RefreshError::BackOff { retry_in, .. }) => {
-                assert!(retry_in <= BACKOFF_MAX, "held back for {retry_in:?}")
+                assert!(retry_in <= BACKOFF_MAX, "held back for {retry_in:?}");
             }
             Err(RefreshError::UnknownKey) => assert!(self.is_patched || self.rows[user] == 0),
             Err(RefreshError::Provider(())) => {}
