@@ -1,5 +1,7 @@
 //! Records of every shape: few values and all, long ones, extra values, an id that is no number, a row that was updated.
 
+use std::slice;
+
 use tokcask::format::record;
 use tokcask::{Token, TokenStore};
 
@@ -15,12 +17,12 @@ pub(crate) fn records() -> Vec<Seed> {
     let long = Token::builder().access_token("x".repeat(251)).user_name("y".repeat(250)).extra("z", "z".repeat(300));
     let seed = |name, switches: u8, record: &[u8]| Seed::new("decode_record", name, [&[switches], record].concat());
     vec![
-        seed("least", 0, &stored(&[least.clone()])),
+        seed("least", 0, &stored(slice::from_ref(&least))),
         seed("least-to-mend", LENGTHS, &stored(&[least])),
         seed("all", 0, &stored(&[ana()])),
         seed("all-to-mend", LENGTHS, &stored(&[ana()])),
         seed("updated", LENGTHS, &stored(&[ana(), ana().to_builder().access_token("fake-2").build()])),
-        seed("extra", 0, &stored(&[extra.clone()])),
+        seed("extra", 0, &stored(slice::from_ref(&extra))),
         seed("extra-to-mend", LENGTHS, &stored(&[extra])),
         seed("named", LENGTHS, &stored(&[named])),
         seed("long", LENGTHS, &stored(&[long.build()])),
