@@ -26,7 +26,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 const LONG_WAIT: Duration = Duration::from_millis(500);
 /// Of simulated time, for any call: following tries for a second, more than once.
 const WAIT_MAX: Duration = Duration::from_secs(20);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = RefreshPolicy::new().backoff_max;
 
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
