@@ -34,7 +34,7 @@ pub(crate) fn check(canonical: &Canonical, log: &[u8], slots: bool) -> Result<&'
             if harm.tail != recovered.is_some() {
                 return Err(format!("a tail is reported as {recovered:?}"));
             }
-            if report.header_copy_damaged != (harm.headers != [false; 2]) {
+            if report.header_copy_damaged != (harm.headers.differ != [false; 2]) {
                 return Err("the header's copy".to_owned());
             }
             Ok(if report.header_copy_damaged {
@@ -68,7 +68,7 @@ fn refusal(canonical: &Canonical, harm: &Harm, slots: bool, error: &Error) -> Re
         Error::Corrupt { offset, .. } if harm.error_range(canonical).contains(offset) => Ok("opened: refused"),
         Error::Corrupt { .. } => Err(format!("not in {:?}: {error}", harm.error_range(canonical))),
         _ if error.kind() == ErrorKind::Copied && slots && (harm.is_blank || harm.is_short) => Ok("opened: refused"),
-        _ if error.kind() == ErrorKind::NotAStore && harm.headers == [true; 2] => Ok("opened: refused"),
+        _ if error.kind() == ErrorKind::NotAStore && harm.headers.differ == [true; 2] => Ok("opened: refused"),
         _ => Err(format!("not the right error: {error}")),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn check(canonical: &Canonical, log: &[u8], slots: bool) -> Result<&'
         Err(error) => {
             // Where the copies contradict each other a single good frame decides; the first copy may be gone for good.
             let all_lost = harm.frames.len() == canonical.frames.len();
-            let has_header = !harm.headers[0] && !(all_lost && (harm.foreign_header || harm.is_short));
+            let has_header = !harm.headers.differ[0] && !(all_lost && (harm.headers.is_foreign || harm.is_short));
             let is_right = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotAStore | ErrorKind::Copied);
             let is_clean = sim.names(Path::new(RESCUED)).is_empty();
             return if has_header || !is_right || !is_clean {

@@ -63,7 +63,9 @@ pub(crate) fn rows(store: &impl TokenStore) -> Result<Vec<Row>> {
 /// What a list has after these acts.
 pub(crate) fn replay(acts: &[Act]) -> Vec<Row> {
     let list = ListStore::new();
-    acts.iter().for_each(|act| apply(&list, *act).unwrap());
+    for act in acts {
+        apply(&list, *act).unwrap();
+    }
     rows(&list).unwrap()
 }
 

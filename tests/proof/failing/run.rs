@@ -102,7 +102,8 @@ pub(crate) fn run(scenario: &Scenario, plan: Plan, second: Option<Second>, tally
     machine.set_plan(Some(plan));
     for act in scenario.acts {
         match players.perform(*act) {
-            None => continue,
+            // Whoever should could not open the store.
+            None => {}
             Some(Ok(())) => {
                 if *act == Act::Backup {
                     backup = Some(expected.without());
@@ -160,7 +161,7 @@ fn recover(players: &mut Players) -> Result<()> {
     if let Some(store) = &players.here {
         let saved = store.save_token(&token).or_else(|_| store.compact().and_then(|_| store.save_token(&token)));
         match saved {
-            Err(error) if matches!(error, Error::ReadOnly { .. }) => {}
+            Err(Error::ReadOnly { .. }) => {}
             other => return other.map(drop),
         }
     }
