@@ -1,0 +1,226 @@
+//! The bugs: what is written in the store's source, and what somebody might have written instead.
+
+/// One bug.
+pub(crate) struct Mutation {
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
+    /// Stands in the file exactly once.
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+    /// Test programs that are to notice it besides the proof.
+    pub(crate) tests: &'static [&'static str],
+}
+
+const fn bug(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutation {
+    Mutation { name, file, from, to, tests: &[] }
+}
+
+pub(crate) const MUTATIONS: &[Mutation] = &[
+    bug(
+        "the watermark of frames is always 0",
+        "src/log/append.rs",
+        "            watermark: self.watermark,",
+        "            watermark: 0,",
+    ),
+    bug(
+        "the watermarks behind damage are not looked for",
+        "src/log/tail.rs",
+        "            tail.watermark = tail.watermark.max(header.watermark);",
+        "            let _ = header.watermark;",
+    ),
+    bug(
+        "the watermark slot is not believed",
+        "src/engine/recover.rs",
+        "    ours.map(|slot| slot.watermark).max().unwrap_or(0)",
+        "    ours.map(|slot| slot.watermark.min(0)).max().unwrap_or(0)",
+    ),
+    bug(
+        "a slot's checksum is not checked",
+        "src/format/slot.rs",
+        "        if input.u64()? != u64::from(crc32fast::hash(covered)) {",
+        "        if input.u64()? == u64::MAX {",
+    ),
+    Mutation {
+        tests: &["damage"],
+        ..bug(
+            "the chain of frames is not checked",
+            "src/format/frame.rs",
+            "        if header.chain != self.chain {",
+            "        if header.chain == self.chain && header.sequence == 0 {",
+        )
+    },
+    bug(
+        "a frame's length is followed before its checksum",
+        "src/format/frame.rs",
+        "        if seed.crc(offset, &[covered]) != crc {",
+        "        if crc == 0 {",
+    ),
+    bug(
+        "an operation's checksum is not checked",
+        "src/format/operation.rs",
+        "    if seed.crc(offset, &[covered, content]) != crc {",
+        "    if crc == 0 {",
+    ),
+    bug(
+        "a frame's body checksum is not checked",
+        "src/format/frame.rs",
+        "    if hasher.finalize() != header.body_crc {",
+        "    if hasher.finalize() != header.body_crc && body.is_empty() {",
+    ),
+    bug(
+        "two different file headers are accepted",
+        "src/engine/recover.rs",
+        "        (Ok(_), Ok(_)) if first != second => {",
+        "        (Ok(_), Ok(_)) if first.len() != second.len() => {",
+    ),
+    bug(
+        "a commit is shown before its sync",
+        "src/log/append.rs",
+        "            Ok(()) => self.sync().map_err(|error| {",
+        "            Ok(()) => Ok::<(), std::io::Error>(()).map_err(|error| {",
+    ),
+    bug(
+        "a log gets its name before it is synced",
+        "src/engine/build.rs",
+        "        self.appender.write(frame, self.head(Kind::Seal))?;\n        self.sync_file()",
+        "        self.appender.write(frame, self.head(Kind::Seal))?;\n        Ok(())",
+    ),
+    bug(
+        "a log's name is not synced",
+        "src/engine/build.rs",
+        "        self.directory.sync()?;\n        Ok(self.appender.clone())",
+        "        Ok(self.appender.clone())",
+    ),
+    bug(
+        "a log is sealed before its rows are synced",
+        "src/engine/rewrite.rs",
+        "        built.log.sync()?;\n        built.log.seal(built.replayed.index.len())?;",
+        "        built.log.seal(built.replayed.index.len() + 1)?;",
+    ),
+    bug(
+        "the room for frames is not synced before it is used",
+        "src/log/append.rs",
+        "            match self.file.sync() {\n                Ok(()) => self.capacity = written,",
+        "            match Ok::<(), std::io::Error>(()) {\n                Ok(()) => self.capacity = written,",
+    ),
+    bug(
+        "an opener does not sync what it reads",
+        "src/engine/recover.rs",
+        "        self.file.sync().map_err(|error| self.io(\"sync\", error))?;\n        self.directory.sync()?;",
+        "        self.directory.sync()?;",
+    ),
+    bug(
+        "bytes that may not be durable are not written again",
+        "src/engine/recover.rs",
+        "        if let Some((_, last)) = scanner.last().filter(|_| proved < end) {",
+        "        if let Some((_, last)) = scanner.last().filter(|_| proved > end) {",
+    ),
+    bug(
+        "they are written in place without a copy",
+        "src/engine/redo.rs",
+        "    save(directory, &Wiped::from(redo::encode(header, pending.offset, &pending.bytes)))?;\n    write_back",
+        "    let _ = (save, header);\n    write_back",
+    ),
+    bug(
+        "a torn tail is adopted instead of zeroed",
+        "src/engine/recover.rs",
+        "append::write_zeros(self.file.as_ref(), offset, tail.end).and_then(|()| self.file.sync());",
+        "append::write_zeros(self.file.as_ref(), offset, offset).and_then(|()| self.file.sync());",
+    ),
+    bug(
+        "a torn tail is not kept aside",
+        "src/engine/recover.rs",
+        "        let quarantine = tail_file::keep(self.directory, self.file.as_ref(), header.generation, offset, tail.end);",
+        "        let quarantine = tail_file::keep(self.directory, self.file.as_ref(), header.generation, offset, offset + (64 << 30));",
+    ),
+    bug(
+        "ids in a torn tail are given again",
+        "src/engine/recover.rs",
+        "    counters.raise(link.next_id + skipped, link.next_revision + skipped);\n    counters.raise(tail.next_id, tail.next_revision);\n",
+        "    let _ = skipped;\n",
+    ),
+    bug(
+        "the id counter is lost in a compaction",
+        "src/engine/build.rs",
+        "            next_id: self.counters.next_id.max(next_id),",
+        "            next_id: next_id.max(self.counters.next_id.min(1)),",
+    ),
+    bug(
+        "a compaction leaves the last row out",
+        "src/engine/rewrite.rs",
+        "        for origin in &origins {\n            self.check_usable()?;\n            match origin {",
+        "        for origin in origins.iter().take(origins.len().saturating_sub(1)) {\n            self.check_usable()?;\n            match origin {",
+    ),
+    Mutation {
+        tests: &["model"],
+        ..bug(
+            "an old key stays in the index",
+            "src/index/mod.rs",
+            "            if let Some(key) = before.column(column).filter(|key| view.column(column) != Some(key)) {",
+            "            if let Some(key) = before.column(column).filter(|key| view.column(column) == Some(key)) {",
+        )
+    },
+    Mutation {
+        tests: &["model"],
+        ..bug(
+            "keys are compared by their hash alone",
+            "src/index/mod.rs",
+            "                let f = f.take_if(|_| view.column(column) == Some(key))?;",
+            "                let f = f.take_if(|_| view.column(column).is_some())?;",
+        )
+    },
+    Mutation {
+        tests: &["batches"],
+        ..bug(
+            "a refused call leaves its changes to the batch",
+            "src/overlay.rs",
+            "        self.next_row = to.next_row;\n    }",
+            "        self.next_row = self.next_row.max(to.next_row);\n    }",
+        )
+    },
+    bug(
+        "what cannot be read is another key",
+        "src/index/mod.rs",
+        "                Ok(None) => false,\n                // An error",
+        "                Ok(None) | Err(_) => false,\n                // An error",
+    ),
+    bug(
+        "a failed sync does not stop writing",
+        "src/engine/commit.rs",
+        "            self.engine.lock_file.page.set_sync_failed(true);",
+        "            self.engine.lock_file.page.set_sync_failed(false);",
+    ),
+    bug(
+        "a failed write leaves its bytes",
+        "src/log/append.rs",
+        "        let zeroed = write_zeros(self.file.as_ref(), self.end, self.end + len).and_then(|()| self.file.sync());",
+        "        let zeroed = write_zeros(self.file.as_ref(), self.end + len, self.end + len).and_then(|()| self.file.sync());",
+    ),
+    Mutation {
+        tests: &["full_disk", "faults"],
+        ..bug(
+            "deletes have no reserve",
+            "src/log/append.rs",
+            "        let reserve = if room == Room::Ordinary { RESERVE_LEN } else { 0 };",
+            "        let reserve = if room == Room::Ordinary { 0 } else { RESERVE_LEN };",
+        )
+    },
+    Mutation {
+        tests: &["salvage"],
+        ..bug(
+            "a salvage takes what nobody was told of",
+            "src/engine/salvage/mod.rs",
+            "                Step::Damage(Damaged { from, reason, .. }) if from >= durable => {",
+            "                Step::Damage(Damaged { from, reason, .. }) if from >= durable + (1 << 40) => {",
+        )
+    },
+    Mutation {
+        tests: &["refresh_deaths"],
+        ..bug(
+            "a lease is let go before its answer is saved",
+            "src/engine/lease.rs",
+            "        let _ = self.file.try_lock(self.claim.byte, Lock::Unlocked);",
+            "        let _ = self.file.try_lock(self.claim.byte, Lock::Shared);",
+        )
+    },
+];
