@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sim::{Fault, Plan, Sim};
-use tokcask::format::frame::{FrameBuilder, FrameHeader};
+use tokcask::format::frame::{FRAME_HEADER_LEN, FrameBuilder, FrameHeader};
 use tokcask::format::header::FileHeader;
 use tokcask::format::operation::Operation;
 use tokcask::{Error, ErrorKind, Key, LogStore, Options, ReadMode, Result, Token, TokenStore, VerifyStatus, open_on};
@@ -320,6 +320,35 @@ fn a_frame_that_verifies_and_does_not_follow_is_not_taken() {
     }
     let sim = canonical.sim.with_log(Path::new(STORE), &append(crc, last.sequence + 1), true);
     assert_eq!(open(&sim).unwrap().get_tokens().unwrap(), [], "and one that follows is");
+}
+
+#[test]
+fn operations_that_are_good_each_and_not_together_are_no_frame() {
+    let canonical = canonical();
+    let (header, _) = FileHeader::decode(&canonical.log[..4096]).unwrap();
+    let (last, crc) =
+        FrameHeader::decode(header.seed(), canonical.last as u64, &canonical.log[canonical.last..]).unwrap();
+    let frame = |ids: [&str; 2]| {
+        let mut frame = FrameBuilder::new(header.seed(), canonical.end as u64, 0);
+        for id in ids {
+            frame.push(&Operation::Delete(id)).unwrap();
+        }
+        let (sequence, next_revision) = (last.sequence + 1, last.next_revision + 2);
+        frame.finish(FrameHeader { chain: crc, sequence, watermark: canonical.end as u64, next_revision, ..last }).0
+    };
+    let with = |frame: &[u8]| {
+        let mut log = canonical.log.clone();
+        log[canonical.end..canonical.end + frame.len()].copy_from_slice(frame);
+        log
+    };
+    let ids: Vec<_> = canonical.rows.iter().map(|(row, _)| row.id().unwrap()).collect();
+    let (ours, other) = (frame([ids[0], ids[1]]), frame([ids[0], ids[2]]));
+    let mut mixed = ours.clone();
+    let second = (FRAME_HEADER_LEN + ours.len()) / 2;
+    mixed[second..].copy_from_slice(&other[second..]);
+    assert_eq!(outcome(&canonical, &with(&mixed), true), Outcome::RecoveredSame);
+    let sim = canonical.sim.with_log(Path::new(STORE), &with(&ours), true);
+    assert_eq!(open(&sim).unwrap().get_tokens().unwrap().len(), canonical.rows.len() - 2, "and a whole one is");
 }
 
 #[test]

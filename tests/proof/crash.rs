@@ -2,8 +2,8 @@
 //! itself and shows everything that was acknowledged.
 //!
 //! Method: each sequence of up to three verbs runs once on the simulated machine, which keeps every moment of the last
-//! verb. From each, the process is killed, and the power is lost with every subset of up to ten pending parts (sectors,
-//! names, a length), and with each sector alone as zeros, garbage, shorn or half old; beyond ten parts with a sample. From
+//! verb. From each, the process is killed, and the power is lost with every subset of up to twelve pending parts (sectors,
+//! names, lengths), and with each sector alone as zeros, garbage, shorn or half old; beyond twelve parts with a sample. From
 //! some of these machines the recovery is crashed again, up to three deep. Equal machines are tried once.
 //! `TOKCASK_IMAGES` says how many there are to be at least: the histories are gone through in an order that `TOKCASK_SEED`
 //! draws, and after the last one again, with other samples.
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use foldhash::fast::FixedState;
 
 use super::history::{STORE, State, Verb, histories, open, run};
-use super::images::{all_fates, some_fates};
+use super::images::{all_fates, is_exhaustive, some_fates};
 use super::settings::{Tally, in_parallel, number, seed};
 use super::sim::{Call, Fate, Lie, Moment, Sim, next_random};
 use super::verdict::check;
@@ -116,7 +116,10 @@ impl Explorer<'_> {
             () if depth > 0 => vec![some_fates(machine, &parts, &mut self.random).swap_remove(0)],
             // The page means nothing after a power loss.
             () if moment.after == Some(Call::Page) => vec![vec![Fate::New; parts.len()]],
-            () if self.is_first_time => all_fates(machine, &parts, &mut self.random),
+            () if self.is_first_time => {
+                self.tally.count(if is_exhaustive(&parts) { "moments, every subset" } else { "moments, a sample" });
+                all_fates(machine, &parts, &mut self.random)
+            }
             () => some_fates(machine, &parts, &mut self.random),
         };
         for fates in fates {

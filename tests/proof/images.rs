@@ -2,12 +2,17 @@
 
 use super::sim::{Fate, Part, Sim, next_random};
 
-/// Up to so many parts, every subset of them is tried.
-const EXHAUSTIVE_PARTS_MAX: usize = 10;
+/// Up to so many parts that differ, every subset of them is tried: ten sectors, a name, a length.
+const EXHAUSTIVE_PARTS_MAX: usize = 12;
 /// Beyond, so many drawn ones.
 const SAMPLES: usize = 64;
 /// Parts that differ are each damaged alone; of those that do not (zeros over zeros), so many.
 const SAME_PARTS_MAX: usize = 3;
+
+/// Whether [`all_fates`] has every subset.
+pub(crate) fn is_exhaustive(parts: &[Part]) -> bool {
+    parts.iter().filter(|part| part.differs).count() <= EXHAUSTIVE_PARTS_MAX
+}
 
 /// Fates of the pending parts, drawn.
 pub(crate) fn some_fates(machine: &Sim, parts: &[Part], random: &mut u64) -> Vec<Vec<Fate>> {
@@ -18,7 +23,7 @@ pub(crate) fn some_fates(machine: &Sim, parts: &[Part], random: &mut u64) -> Vec
 pub(crate) fn all_fates(machine: &Sim, parts: &[Part], random: &mut u64) -> Vec<Vec<Fate>> {
     let differing: Vec<_> = (0..parts.len()).filter(|number| parts[*number].differs).collect();
     let mut all = Vec::new();
-    if differing.len() <= EXHAUSTIVE_PARTS_MAX {
+    if is_exhaustive(parts) {
         for subset in 0..1_u32 << differing.len() {
             let mut fates = vec![Fate::New; parts.len()];
             for (bit, number) in differing.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use tokcask::format::frame::FrameHeader;
+use tokcask::format::frame::{FrameHeader, Kind};
 use tokcask::format::header::{COPY_LEN, FRAMES_AT, FileHeader};
 use tokcask::{LogStore, Token, TokenStore};
 
@@ -212,6 +212,8 @@ fn frames(log: &[u8], steps: &[(usize, Vec<Version>)]) -> Vec<Frame> {
     let mut at = usize::try_from(FRAMES_AT).unwrap();
     while let Ok((frame, _)) = FrameHeader::decode(header.seed(), at as u64, &log[at..]) {
         let end = at + usize::try_from(frame.frame_len()).unwrap();
+        // Each commit was durable before the next frame was built, and that one says so: damage before it is then proved.
+        assert!(frame.kind == Kind::Base || frame.watermark == at as u64, "{} at {at}", frame.watermark);
         // Nothing of a compacted file was there without the rest of it.
         let before = steps.iter().rev().find(|(end, _)| *end <= at);
         let rows_before = before.map_or_else(Vec::new, |(_, rows)| rows.clone());
