@@ -6,7 +6,7 @@ use std::path::Path;
 use tokcask::{Error, Key, LogStore, TokenStore, VerifyStatus};
 
 use super::history::{BACKUP, Row, STORE, State, open, rows, token};
-use super::sim::Sim;
+use super::sim::{Damage, Sim};
 
 /// A promise that was broken.
 pub(crate) type Broken = String;
@@ -23,6 +23,7 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
         let [found, acknowledged, in_flight] = [&found, &state.acknowledged, &state.in_flight].map(|rows| short(rows));
         return Err(format!("found {found}, acknowledged {acknowledged}, in flight {in_flight}"));
     }
+    check_durable(machine, &found)?;
     check_finds(&store, &found)?;
     check_save(&store, state)?;
     let verified = store.verify().map_err(broken("verify"))?;
@@ -35,11 +36,20 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
     if rows(&store).map_err(broken("rows"))? != after {
         return Err("other rows when opened again".to_owned());
     }
+    if let Some(tail) = &store.open_report().recovered {
+        return Err(format!("a torn tail was cut, and is there again: {tail:?}"));
+    }
     drop(store);
     if let Some(left) = machine.names(Path::new(STORE)).iter().find(|name| name.contains(".new")) {
         return Err(format!("{left} is left"));
     }
     check_backup(machine, state)
+}
+
+/// Whoever has opened the store has told of these rows: they survive a power loss right then.
+fn check_durable(machine: &Sim, shown: &[Row]) -> Result<(), Broken> {
+    let store = open(&machine.power_loss(Damage::Old, 0), STORE).map_err(broken("what was shown does not open"))?;
+    if rows(&store).map_err(broken("rows"))? == shown { Ok(()) } else { Err("rows were shown and are gone".to_owned()) }
 }
 
 /// Rows as a person can read them.
