@@ -48,6 +48,7 @@ impl File for SimFile {
         let (written, error) = match fault {
             None => (bytes.len(), None),
             Some(Fault::Short(errno)) => (bytes.len() / 2, Some(Fault::Short(errno).error())),
+            Some(Fault::Late(errno)) => (bytes.len(), Some(Fault::Late(errno).error())),
             Some(Fault::CrashHalfway) => (bytes.len() / 2, Some(Fault::CrashHalfway.error())),
             // Power is lost in the middle of a write: all of it is pending, so that any part may survive.
             Some(Fault::Crash) if power_lost => (bytes.len(), Some(Fault::Crash.error())),

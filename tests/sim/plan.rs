@@ -9,6 +9,8 @@ pub(crate) enum Fault {
     Errno(i32),
     /// A write writes half of its bytes and fails with this error number.
     Short(i32),
+    /// A write writes all of its bytes and fails with this error number all the same.
+    Late(i32),
     /// The machine is gone: this call and all later ones fail, and nothing changes any more. In a process's plan it is
     /// that process which is gone, killed before this call did anything.
     Crash,
@@ -140,7 +142,7 @@ impl Fault {
 
     pub(super) fn error(self) -> io::Error {
         match self {
-            Self::Errno(errno) | Self::Short(errno) => io::Error::from_raw_os_error(errno),
+            Self::Errno(errno) | Self::Short(errno) | Self::Late(errno) => io::Error::from_raw_os_error(errno),
             Self::Panic => unreachable!("the call has panicked"),
             Self::Crash | Self::CrashHalfway => io::Error::other("the simulated machine or process is gone"),
         }

@@ -183,8 +183,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ..bug(
             "a refused call leaves its changes to the batch",
             "src/overlay.rs",
-            "        self.next_row = to.next_row;\n    }",
-            "        self.next_row = self.next_row.max(to.next_row);\n    }",
+            "        while let Some(undo) = self.undo.pop() {",
+            "        while let Some(undo) = self.undo.pop().filter(|_| false) {",
         )
     },
     bug(

@@ -33,9 +33,9 @@ struct Arguments {
     /// Only see that each still applies.
     #[arg(long)]
     check: bool,
-    /// Only those whose name contains this.
+    /// Only those whose name contains this; may come several times.
     #[arg(long)]
-    only: Option<String>,
+    only: Vec<String>,
     /// Only so many, evenly spread; which ones, the seed says.
     #[arg(long)]
     sample: Option<usize>,
@@ -91,7 +91,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
 }
 
 fn chosen(arguments: &Arguments) -> Vec<&'static Mutation> {
-    let is_meant = |mutation: &&Mutation| arguments.only.as_ref().is_none_or(|part| mutation.name.contains(part));
+    let is_meant = |mutation: &&Mutation| {
+        arguments.only.is_empty() || arguments.only.iter().any(|part| mutation.name.contains(part))
+    };
     let all: Vec<_> = MUTATIONS.iter().filter(is_meant).collect();
     let step = arguments.sample.map_or(1, |count| all.len().div_ceil(count.max(1)));
     all.into_iter().skip(arguments.seed % step).step_by(step).collect()

@@ -102,6 +102,16 @@ fn sweep_policy() -> SweepPolicy {
 }
 
 impl Act {
+    /// Whether it appends rows to the log, and does nothing else.
+    pub(crate) fn only_saves(self) -> bool {
+        matches!(self, Self::Save(_) | Self::SaveLong(_) | Self::Batch(..) | Self::SaveThere(_))
+    }
+
+    /// Whether it moves to a new file if a sync has failed.
+    pub(crate) fn mends(self) -> bool {
+        matches!(self, Self::Open | Self::Join | Self::Compact)
+    }
+
     /// Whether it changes rows, or moves them to a new file.
     pub(crate) fn writes(self) -> bool {
         !matches!(

@@ -19,7 +19,7 @@ use scenarios::{SCENARIOS, Scenario};
 use super::settings::{Tally, in_parallel, number, seed};
 use super::sim::{Call, Fault, Plan, next_random};
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 9] = [
     Fault::Errno(5),   // EIO
     Fault::Errno(28),  // ENOSPC
     Fault::Errno(122), // EDQUOT
@@ -28,6 +28,7 @@ const FAULTS: [Fault; 8] = [
     Fault::Errno(4),   // EINTR
     Fault::Short(5),
     Fault::Short(28),
+    Fault::Late(5),
 ];
 
 /// What a store does that can fail.

@@ -8,7 +8,7 @@ use super::acts::{Act, Players, Row, is_right, replay, rows};
 use super::scenarios::Scenario;
 use crate::history::{BACKUP, STORE, open};
 use crate::settings::Tally;
-use crate::sim::{Damage, Fault, Plan, Sim};
+use crate::sim::{Call, Damage, Fault, Plan, Sim};
 use crate::verdict::Broken;
 
 /// A fault during the recovery: so many calls after its beginning.
@@ -99,12 +99,17 @@ pub(crate) fn run(scenario: &Scenario, plan: Plan, second: Option<Second>, tally
         unknown: scenario.unknown.map(|act| (scenario.before.len(), act)),
     };
     let mut backup = None;
+    let mut sync_failed = false;
     machine.set_plan(Some(plan));
     for act in scenario.acts {
         match players.perform(*act) {
             // Whoever should could not open the store.
             None => {}
             Some(Ok(())) => {
+                if sync_failed && act.only_saves() {
+                    return Err(format!("{act:?} is done although a sync has failed"));
+                }
+                sync_failed &= !act.mends();
                 if *act == Act::Backup {
                     backup = Some(expected.without());
                 }
@@ -113,7 +118,9 @@ pub(crate) fn run(scenario: &Scenario, plan: Plan, second: Option<Second>, tally
             }
             Some(Err(error)) => {
                 check_error(&error, tally)?;
-                if matches!(error, Error::OutcomeUnknown { .. }) && expected.unknown.is_none() {
+                let is_unknown = matches!(error, Error::OutcomeUnknown { .. });
+                sync_failed |= is_unknown && act.only_saves() && machine.tripped() == Some(Call::Sync);
+                if is_unknown && expected.unknown.is_none() {
                     expected.unknown = Some((expected.acknowledged.len(), *act));
                 }
                 expected.compare_with_here(&machine, &players, false)?;
