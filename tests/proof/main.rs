@@ -12,5 +12,6 @@ mod failing;
 mod history;
 mod images;
 mod lies;
+mod model;
 mod settings;
 mod verdict;

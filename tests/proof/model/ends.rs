@@ -1,0 +1,127 @@
+//! How handles, processes and the machine come and go. Everything acknowledged is there afterwards, and counters go on.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use tokcask::{Key, LogStore, Token};
+
+use super::numbers::Next;
+use super::script::{Script, WRITERS, rows_of};
+use super::verb::{Row, row};
+use crate::history::STORE;
+use crate::sim::Damage;
+
+impl Script<'_> {
+    pub(super) fn open(&mut self, which: usize) {
+        self.note(if which < WRITERS { "open" } else { "open to read" }, || format!("handle {which}"));
+        let before = self.handles.iter().flatten().next().map(|handle| Next::of(&handle.store)).or(self.next);
+        let is_alone = self.handles[..WRITERS].iter().all(Option::is_none);
+        let handle = self.open_store(which);
+        let report = handle.store.open_report();
+        let (is_cut, is_joined) = (report.recovered.is_some(), report.joined);
+        assert!(is_alone || (is_joined && !is_cut), "there are others, and it did not join them: {report:?}");
+        let after = Next::of(&handle.store);
+        if let Some(before) = before.filter(|before| *before != after) {
+            assert!(is_cut, "without a tail that was cut the next numbers were {before:?}, and are {after:?}");
+            assert!(after.id >= before.id && after.revision >= before.revision, "from {before:?} back to {after:?}");
+            self.numbers.leap(&self.list, before, after);
+            self.tally.count("numbers left out");
+        }
+        self.tally.add("tails cut", u64::from(is_cut));
+        self.handles[which] = Some(handle);
+        self.check(which);
+    }
+
+    pub(super) fn open_some(&mut self) {
+        let first = self.dice.below(self.handles.len());
+        let all = (0..self.handles.len()).map(|more| (first + more) % self.handles.len());
+        let closed = all.into_iter().find(|which| self.handles[*which].is_none());
+        match closed {
+            Some(which) => self.open(which),
+            None => self.close(first),
+        }
+    }
+
+    /// All rows are there, and each is found by its keys, or an older one is.
+    fn check(&self, which: usize) {
+        let (store, rows) = (self.store(which), self.rows());
+        assert_eq!(rows_of(store), rows, "handle {which}, which has just been opened");
+        let mut seen = HashSet::new();
+        for row in &rows {
+            for key in keys(&row.0).into_iter().flatten().filter(|key| seen.insert(*key)) {
+                check_find(store, key, row);
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, which: usize) {
+        self.note("close", || format!("handle {which}"));
+        self.remember_numbers();
+        let handle = self.handles[which].take().expect("it is open");
+        handle.store.close().expect("a close");
+        drop(handle);
+        self.forget_failures_if_alone();
+        if self.dice.one_in(2) {
+            self.open(which);
+        }
+    }
+
+    pub(super) fn die(&mut self, which: usize) {
+        self.note("process killed", || format!("handle {which}"));
+        self.remember_numbers();
+        let handle = self.handles[which].take().expect("it is open");
+        handle.process.die();
+        drop(handle);
+        self.forget_failures_if_alone();
+    }
+
+    pub(super) fn crash(&mut self) {
+        let how = self.dice.below(5);
+        let seed = self.dice.number();
+        let name = ["machine killed", "power lost: old", "power lost: new", "power lost: mixed", "power lost: mixed"];
+        self.note(name[how], || format!("{seed}"));
+        self.remember_numbers();
+        let after = match how {
+            0 => self.sim.kill(),
+            1 => self.sim.power_loss(Damage::Old, 0),
+            2 => self.sim.power_loss(Damage::New, 0),
+            _ => self.sim.power_loss(Damage::Mixed, seed),
+        };
+        // Whoever was open goes down with the old machine.
+        self.handles.fill_with(|| None);
+        self.sim = after;
+        self.failures.crash();
+        let which = self.dice.below(WRITERS);
+        self.open(which);
+        let left = self.sim.names(Path::new(STORE));
+        assert!(!left.iter().any(|name| name.ends_with(".new")), "an opener that is alone tidies up: {left:?}");
+        self.check_backup();
+    }
+
+    fn remember_numbers(&mut self) {
+        if let Some(handle) = self.handles.iter().flatten().next() {
+            self.next = Some(Next::of(&handle.store));
+        }
+    }
+
+    fn forget_failures_if_alone(&mut self) {
+        if self.handles[..WRITERS].iter().all(Option::is_none) {
+            self.failures.crash();
+        }
+    }
+}
+
+fn keys(token: &Token) -> [Option<Key<'_>>; 5] {
+    [
+        token.id().map(Key::Id),
+        token.user_name().map(Key::UserName),
+        token.access_token().map(|secret| Key::AccessToken(secret.expose_secret())),
+        token.refresh_token().map(|secret| Key::RefreshToken(secret.expose_secret())),
+        token.grant_token().map(|secret| Key::GrantToken(secret.expose_secret())),
+    ]
+}
+
+fn check_find(store: &LogStore, key: Key<'_>, expected: &Row) {
+    let found = store.get(key).unwrap_or_else(|error| panic!("{key:?} finds an error: {error}")).map(row);
+    assert_eq!(found.as_ref(), Some(expected), "{key:?}");
+}
