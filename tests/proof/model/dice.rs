@@ -9,8 +9,7 @@ use crate::sim::next_random;
 /// Expiries that are over, and that are not, whatever the clock says.
 pub(super) const OVER: &str = "1000000000000";
 pub(super) const NEVER: &str = "4102444800000";
-const IDS: [&str; 11] =
-    ["1", "2", "3", "5", "7", "12", "007", "abc", "é", "999999999999999999", "1000000000000000000"];
+const IDS: [&str; 11] = ["1", "2", "3", "5", "7", "12", "007", "abc", "é", "999999999999999999", "1000000000000000000"];
 const USERS: [&str; 4] = ["ann", "bob", "Ann", "zoë"];
 const ACCESS: [&str; 3] = ["a1", "a2", "a3"];
 const REFRESH: [&str; 3] = ["r1", "r2", "r3"];
@@ -33,6 +32,8 @@ pub(super) enum Taste {
 pub(super) struct Dice {
     random: u64,
     pub(super) taste: Taste,
+    /// Whether refreshes back off.
+    pub(super) is_patient: bool,
 }
 
 impl Dice {
@@ -46,7 +47,8 @@ impl Dice {
             5 | 6 => Taste::HighIds,
             _ => Taste::Plain,
         };
-        Self { random, taste }
+        let is_patient = next_random(&mut random) % 20 == 0;
+        Self { random, taste, is_patient }
     }
 
     pub(super) fn number(&mut self) -> u64 {
@@ -118,8 +120,17 @@ impl Dice {
                 $(if let Some(value) = self.value($values) { token = token.$column(value); })*
             };
         }
-        set!(user_name &USERS, access_token &ACCESS, refresh_token &REFRESH, grant_token &GRANT, client_id &["c"],
-            client_secret &["s"], expiry_time &[OVER, NEVER, "soon"], redirect_url &["u"], api_domain &["d"]);
+        set!(
+            user_name & USERS,
+            access_token & ACCESS,
+            refresh_token & REFRESH,
+            grant_token & GRANT,
+            client_id & ["c"],
+            client_secret & ["s"],
+            expiry_time & [OVER, NEVER, "soon"],
+            redirect_url & ["u"],
+            api_domain & ["d"]
+        );
         for _ in 0..self.below(3) {
             token = token.extra(self.pick(&["x", "y", "z"]), self.pick(&["", "v", "w"]));
         }

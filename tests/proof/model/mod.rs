@@ -12,7 +12,6 @@
 
 mod dice;
 mod ends;
-mod numbers;
 mod refresh;
 mod script;
 mod verb;
@@ -31,15 +30,62 @@ const OPERATIONS: u64 = 100_000;
 
 /// What a run of any length has to meet.
 const KINDS: &[&str] = &[
-    "save", "batch", "compare and save", "import or refuse", "import and keep", "import and replace",
-    "import and renumber", "find_token", "find_by_id", "get by id", "get by user name", "get by access token",
-    "get by refresh token", "get by grant token", "view", "iter", "delete", "delete_token", "dry sweep", "sweep", "clear",
-    "refresh", "refresh: fresh", "refresh: by us", "refresh: by another", "refresh: unknown key",
-    "refresh: provider failed", "refresh: back-off", "refresh: deleted", "refresh: replaced", "refresh: not saved",
-    "compact", "backup", "backup refused", "verify", "write by a reader", "open", "open to read", "close",
-    "process killed", "machine killed", "power lost: old", "power lost: new", "power lost: mixed", "found", "not found",
-    "done", "nothing to delete", "another sees", "another sees nothing", "Conflict", "EmptyId", "IdTaken", "TooLarge",
-    "TooLittle", "UnknownId",
+    "save",
+    "batch",
+    "compare and save",
+    "import or refuse",
+    "import and keep",
+    "import and replace",
+    "import and renumber",
+    "find_token",
+    "find_by_id",
+    "get by id",
+    "get by user name",
+    "get by access token",
+    "get by refresh token",
+    "get by grant token",
+    "view",
+    "iter",
+    "delete",
+    "delete_token",
+    "dry sweep",
+    "sweep",
+    "clear",
+    "refresh",
+    "refresh: fresh",
+    "refresh: by us",
+    "refresh: by another",
+    "refresh: unknown key",
+    "refresh: provider failed",
+    "refresh: back-off",
+    "refresh: deleted",
+    "refresh: replaced",
+    "refresh: not saved",
+    "compact",
+    "backup",
+    "backup refused",
+    "verify",
+    "write by a reader",
+    "open",
+    "open to read",
+    "close",
+    "process killed",
+    "machine killed",
+    "power lost: old",
+    "power lost: new",
+    "power lost: mixed",
+    "found",
+    "not found",
+    "done",
+    "nothing to delete",
+    "another sees",
+    "another sees nothing",
+    "Conflict",
+    "EmptyId",
+    "IdTaken",
+    "TooLarge",
+    "TooLittle",
+    "UnknownId",
 ];
 
 #[test]
@@ -81,7 +127,9 @@ fn run(number: u64, len: u64, is_loud: bool, tally: &mut Tally) {
     tally.add("operations", steps);
     if let Err(panic) = outcome {
         let (seed, text) = (seed(), text(panic.as_ref()));
-        tally.violation(format!("script {number}, step {steps}, {doing}: {text}\nrepeat with TOKCASK_SEED={seed} TOKCASK_SCRIPT={number}"));
+        tally.violation(format!(
+            "script {number}, step {steps}, {doing}: {text}\nrepeat with TOKCASK_SEED={seed} TOKCASK_SCRIPT={number}"
+        ));
     }
 }
 

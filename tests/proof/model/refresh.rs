@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokcask::{Error, Key, ListStore, LogStore, RefreshError, RefreshPolicy, Refreshed, Secret, Token, TokenStore};
 
 use super::dice::{Dice, NEVER, OVER, TOO_LONG};
-use super::numbers::Numbers;
 use super::verb::{Row, Verb, row};
 
 /// Longer than any script takes by the simulated clock.
@@ -16,7 +15,7 @@ pub(super) struct Ask {
     key: Key<'static>,
     /// Whether the row's access token counts as refused by the provider.
     rejected: bool,
-    /// Whether failures are remembered. Few are: rows are told apart by 24 bits there.
+    /// Whether failures are remembered: in few scripts, as rows are told apart by no more than 24 bits there.
     backs_off: bool,
     said: Option<Said>,
     meanwhile: Meanwhile,
@@ -71,14 +70,14 @@ impl Ask {
         Self {
             key: dice.key(),
             rejected: dice.one_in(3),
-            backs_off: dice.one_in(6),
+            backs_off: dice.is_patient,
             said: if dice.one_in(4) { None } else { Some(said(dice)) },
             meanwhile: dice.weighted(&[(6, Nothing), (1, Renews), (1, LogsIn), (1, Deletes), (1, AsksToo)]),
         }
     }
 }
 
-/// Rows at revisions, as the log counts, for which the provider has failed.
+/// Rows at revisions for which the provider has failed.
 #[derive(Default)]
 pub(super) struct Failures {
     known: Vec<(String, u64)>,
@@ -97,16 +96,16 @@ pub(super) struct Stores<'a> {
     pub(super) ours: &'a LogStore,
     pub(super) other: Option<&'a LogStore>,
     pub(super) list: &'a ListStore,
-    pub(super) numbers: &'a Numbers,
 }
 
 impl Stores<'_> {
     /// Does it by the log and by the list, and compares. Returns the outcome.
     pub(super) fn refresh(&self, ask: &Ask, failures: &mut Failures) -> Outcome {
-        let found = self.list.get(ask.key).expect("a list").map(|row| self.of_log(row));
+        let found = self.list.get(ask.key).expect("a list").map(row);
         let is_unsure = found.as_ref().is_some_and(|row| failures.unsure.contains(&place(row)));
         let backs_off = ask.backs_off && !is_unsure;
-        let (backoff_min, backoff_max) = if backs_off { (PATIENCE, PATIENCE) } else { (Duration::ZERO, Duration::ZERO) };
+        let (backoff_min, backoff_max) =
+            if backs_off { (PATIENCE, PATIENCE) } else { (Duration::ZERO, Duration::ZERO) };
         let rejected = found.as_ref().map(|row| row.1).filter(|_| ask.rejected);
         let policy =
             RefreshPolicy { wait_max: Duration::ZERO, backoff_min, backoff_max, rejected, ..RefreshPolicy::new() };
@@ -117,23 +116,23 @@ impl Stores<'_> {
             ask.said.as_ref().map(Said::token).ok_or(())
         });
         let ours = outcome(result);
-        let Some(row) = found else {
+        let Some(found) = found else {
             assert_eq!((&ours, asked_for), (&Outcome::UnknownKey, None));
             return ours;
         };
         let is_fresh = |row: &Row| is_fresh(row, rejected);
-        let expected = if is_fresh(&row) {
-            Outcome::Fresh(row)
-        } else if backs_off && failures.known.contains(&place(&row)) {
-            Outcome::BackOff(row)
+        let expected = if is_fresh(&found) {
+            Outcome::Fresh(found)
+        } else if backs_off && failures.known.contains(&place(&found)) {
+            Outcome::BackOff(found)
         } else {
-            assert_eq!(asked_for.take().as_ref(), Some(&row), "the provider is asked for the row as it is");
+            assert_eq!(asked_for.take().as_ref(), Some(&found), "the provider is asked for the row as it is");
             // The list has had what happened meanwhile.
-            let now = self.list.get(Key::Id(&place(&row).0)).expect("a list").map(|row| self.of_log(row));
-            let outcome = self.expected(ask, &row, now, is_fresh);
+            let now = self.list.get(Key::Id(&place(&found).0)).expect("a list").map(row);
+            let outcome = self.expected(ask, &found, now, is_fresh);
             if backs_off {
                 failures.known.extend(match &outcome {
-                    Outcome::ProviderFailed | Outcome::SaveFailed(_) => Some(place(&row)),
+                    Outcome::ProviderFailed | Outcome::SaveFailed(_) => Some(place(&found)),
                     Outcome::ByUs(row) if !is_fresh(row) => Some(place(row)),
                     _ => None,
                 });
@@ -145,8 +144,8 @@ impl Stores<'_> {
         ours
     }
 
-    /// What comes of an answer to what was asked for `row`, which is `now` this.
-    fn expected(&self, ask: &Ask, row: &Row, now: Option<Row>, is_fresh: impl Fn(&Row) -> bool) -> Outcome {
+    /// What comes of an answer that was asked for `before`, which is `now` this.
+    fn expected(&self, ask: &Ask, before: &Row, now: Option<Row>, is_fresh: impl Fn(&Row) -> bool) -> Outcome {
         let Some(said) = &ask.said else {
             return now.filter(is_fresh).map_or(Outcome::ProviderFailed, Outcome::ByAnother);
         };
@@ -156,12 +155,16 @@ impl Stores<'_> {
         }
         match now {
             None => Outcome::Deleted,
-            Some(now) if !is_same_login(&now.0, &row.0) => {
-                if is_fresh(&now) { Outcome::ByAnother(now) } else { Outcome::Replaced(now) }
+            Some(now) if !is_same_login(&now.0, &before.0) => {
+                if is_fresh(&now) {
+                    Outcome::ByAnother(now)
+                } else {
+                    Outcome::Replaced(now)
+                }
             }
             Some(_) => {
-                let saved = self.list.save_token(&said.row(&place(row).0)).expect("it is small");
-                Outcome::ByUs(self.of_log(saved))
+                let saved = self.list.save_token(&said.row(&place(before).0)).expect("it is small");
+                Outcome::ByUs(row(saved))
             }
         }
     }
@@ -171,12 +174,8 @@ impl Stores<'_> {
         let id = current.id().expect("a row has an id");
         let verb = match ask.meanwhile {
             Meanwhile::Nothing => return,
-            Meanwhile::Renews => {
-                Verb::Save(Token::builder().id(id).access_token("a-other").expiry_time(NEVER).build())
-            }
-            Meanwhile::LogsIn => {
-                Verb::Save(Token::builder().id(id).refresh_token("r-other").expiry_time(OVER).build())
-            }
+            Meanwhile::Renews => Verb::Save(Token::builder().id(id).access_token("a-other").expiry_time(NEVER).build()),
+            Meanwhile::LogsIn => Verb::Save(Token::builder().id(id).refresh_token("r-other").expiry_time(OVER).build()),
             Meanwhile::Deletes => {
                 assert_eq!(other.delete(id).ok(), self.list.delete(id).ok());
                 return;
@@ -187,13 +186,8 @@ impl Stores<'_> {
                 return;
             }
         };
-        let ours = verb.perform(other, self.numbers).expect("it is small, and the row is there");
-        assert_eq!(ours, verb.apply(self.list, self.numbers));
-    }
-
-    fn of_log(&self, token: Token) -> Row {
-        let (token, revision) = row(token);
-        (token, self.numbers.of_log(revision))
+        let ours = verb.perform(other).expect("it is small, and the row is there");
+        assert_eq!(ours, verb.apply(self.list));
     }
 }
 

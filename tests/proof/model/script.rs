@@ -7,8 +7,8 @@ use tokcask::{
     ErrorKind, Key, ListStore, LogStore, OnClash, Options, ReadMode, Token, TokenStore, VerifyStatus, open_on,
 };
 
-use super::dice::{Dice, Taste};
-use super::numbers::{Next, Numbers};
+use super::dice::Dice;
+use super::ends::Next;
 use super::refresh::{Ask, Failures, Stores};
 use super::verb::{Answer, Row, Verb, is_refusal, row};
 use crate::history::{BACKUP, STORE};
@@ -30,7 +30,6 @@ pub(super) struct Script<'a> {
     pub(super) sim: Sim,
     pub(super) handles: [Option<Handle>; WRITERS + 1],
     pub(super) list: ListStore,
-    pub(super) numbers: Numbers,
     /// As of the last handle that ended.
     pub(super) next: Option<Next>,
     pub(super) failures: Failures,
@@ -88,7 +87,6 @@ impl<'a> Script<'a> {
             sim: Sim::with_seed(7),
             handles: [const { None }; WRITERS + 1],
             list: ListStore::new(),
-            numbers: Numbers::new(),
             next: None,
             failures: Failures::default(),
             backup: None,
@@ -174,8 +172,8 @@ impl<'a> Script<'a> {
     }
 
     fn compare(&mut self, which: usize, verb: &Verb) -> Answer {
-        let expected = verb.apply(&self.list, &self.numbers);
-        let answer = verb.perform(self.store(which), &self.numbers).unwrap_or_else(|error| {
+        let expected = verb.apply(&self.list);
+        let answer = verb.perform(self.store(which)).unwrap_or_else(|error| {
             assert!(is_refusal(&error), "handle {which} fails: {error}");
             self.tally.count(refusal(error.kind()));
             Answer::Refused(error.to_string())
@@ -204,7 +202,7 @@ impl<'a> Script<'a> {
     /// The revision of the row that the token means, or that of another, or one that nobody has.
     fn revision(&mut self, token: &Token) -> u64 {
         if self.dice.one_in(6) {
-            return self.numbers_below();
+            return self.any_revision();
         }
         let row = match (token.id(), token.user_name()) {
             (Some(id), _) => self.list.get(Key::Id(id)),
@@ -214,7 +212,7 @@ impl<'a> Script<'a> {
         row.expect("a list").and_then(|row| row.revision()).unwrap_or(0)
     }
 
-    fn numbers_below(&mut self) -> u64 {
+    fn any_revision(&mut self) -> u64 {
         let key = self.dice.key();
         self.list.get(key).expect("a list").and_then(|row| row.revision()).unwrap_or(0)
     }
@@ -225,7 +223,7 @@ impl<'a> Script<'a> {
         let other = (0..WRITERS).find(|which| *which != actor && self.handles[*which].is_some());
         let ours = &self.handles[actor].as_ref().expect("it is open").store;
         let other = other.and_then(|which| self.handles[which].as_ref()).map(|handle| &handle.store);
-        let stores = Stores { ours, other, list: &self.list, numbers: &self.numbers };
+        let stores = Stores { ours, other, list: &self.list };
         let outcome = stores.refresh(&ask, &mut self.failures);
         self.tally.count(outcome.name());
     }
@@ -294,12 +292,7 @@ impl<'a> Script<'a> {
 
     /// All rows as they are to be.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let rows = self.list.get_tokens().expect("a list").into_iter().map(row);
-        rows.map(|(row, revision)| (row, self.numbers.of_log(revision))).collect()
-    }
-
-    pub(super) fn is_plain(&self) -> bool {
-        self.dice.taste == Taste::Plain
+        self.list.get_tokens().expect("a list").into_iter().map(row).collect()
     }
 }
 

@@ -3,13 +3,11 @@
 use tokcask::{Error, ImportReport, Key, ListStore, LogStore, OnClash, Result, SweepPolicy, Token, TokenStore};
 
 use super::dice::{Dice, OVER};
-use super::numbers::Numbers;
 
 #[derive(Debug)]
 pub(super) enum Verb {
     Save(Token),
     Batch(Vec<Token>),
-    /// With the revision as the list counts.
     CompareAndSave(Token, u64),
     Import(Vec<Token>, OnClash),
     Find(Token),
@@ -23,7 +21,7 @@ pub(super) enum Verb {
     Clear,
 }
 
-/// A row as a store returns it, with its revision as the log counts.
+/// A row as a store returns it, with its revision.
 pub(super) type Row = (Token, u64);
 
 /// What comes of it.
@@ -80,11 +78,11 @@ impl Verb {
         }
     }
 
-    pub(super) fn perform(&self, store: &LogStore, numbers: &Numbers) -> Result<Answer> {
+    pub(super) fn perform(&self, store: &LogStore) -> Result<Answer> {
         Ok(match self {
             Self::Save(token) => one(store.save_token(token)?),
             Self::Batch(tokens) => many(store.save_tokens(tokens)?),
-            Self::CompareAndSave(token, revision) => one(store.compare_and_save(token, numbers.of_log(*revision))?),
+            Self::CompareAndSave(token, revision) => one(store.compare_and_save(token, *revision)?),
             Self::Import(tokens, on_clash) => Answer::Imported(store.import(tokens, *on_clash)?),
             Self::Find(token) => many(store.find_token(token)?),
             Self::FindById(id) => one(store.find_token_by_id(id)?),
@@ -103,15 +101,9 @@ impl Verb {
         })
     }
 
-    /// The same by the list, told as the log would.
-    pub(super) fn apply(&self, list: &ListStore, numbers: &Numbers) -> Answer {
-        let answer = self.try_apply(list).map(|answer| match answer {
-            Answer::Rows(rows) => {
-                Answer::Rows(rows.into_iter().map(|(row, revision)| (row, numbers.of_log(revision))).collect())
-            }
-            other => other,
-        });
-        answer.unwrap_or_else(|error| Answer::Refused(numbers.error(error).to_string()))
+    /// The same by the list.
+    pub(super) fn apply(&self, list: &ListStore) -> Answer {
+        self.try_apply(list).unwrap_or_else(|error| Answer::Refused(error.to_string()))
     }
 
     fn try_apply(&self, list: &ListStore) -> Result<Answer> {
