@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use tokcask::{Key, LogStore, Token};
+use tokcask::{Key, LogStore, Options, ReadMode, Token, TokenStore, open_on};
 
-use super::script::{Script, WRITERS, rows_of};
+use super::script::{Handle, READER, Script, WRITERS};
 use super::verb::{Row, row};
 use crate::history::STORE;
-use crate::sim::Damage;
+use crate::sim::{Damage, Sim};
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,8 @@ impl Script<'_> {
         self.note(if which < WRITERS { "open" } else { "open to read" }, || format!("handle {which}"));
         let before = self.handles.iter().flatten().next().map(|handle| Next::of(&handle.store)).or(self.next);
         let is_alone = self.handles[..WRITERS].iter().all(Option::is_none);
-        let handle = self.open_store(which);
+        let process = self.sim.process();
+        let handle = Handle { store: open(&process, STORE, which == READER), process };
         let report = handle.store.open_report();
         assert!(is_alone || report.joined, "there are others, and it did not join them: {report:?}");
         // Nothing was in flight: there is nothing to cut, and no number to leave out.
@@ -118,6 +120,16 @@ impl Script<'_> {
             self.failures.crash();
         }
     }
+}
+
+pub(super) fn rows_of(store: &LogStore) -> Vec<Row> {
+    store.get_tokens().unwrap_or_else(|error| panic!("no rows: {error}")).into_iter().map(row).collect()
+}
+
+pub(super) fn open(process: &Sim, path: &str, read_only: bool) -> LogStore {
+    let options = Options::new().background(false).read_mode(ReadMode::Copy).read_only(read_only);
+    let opened = open_on(&options, Arc::new(process.clone()), Path::new(path));
+    opened.unwrap_or_else(|error| panic!("{path} does not open: {error}"))
 }
 
 fn keys(token: &Token) -> [Option<Key<'_>>; 5] {

@@ -26,7 +26,7 @@ use crate::settings::{Tally, in_parallel, number, seed};
 /// Calls of a script.
 const SCRIPT_LEN: u64 = 250;
 /// So many that each kind of call, crash and answer is met.
-const OPERATIONS: u64 = 100_000;
+const OPERATIONS: u64 = 250_000;
 
 /// What a run of any length has to meet.
 const KINDS: &[&str] = &[

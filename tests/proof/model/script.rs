@@ -1,23 +1,18 @@
 //! One script: a machine, the processes on it, and the list that all of them have to equal.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use tokcask::{
-    ErrorKind, Key, ListStore, LogStore, OnClash, Options, ReadMode, Token, TokenStore, VerifyStatus, open_on,
-};
+use tokcask::{ErrorKind, Key, ListStore, LogStore, OnClash, Token, TokenStore, VerifyStatus};
 
 use super::dice::Dice;
-use super::ends::Next;
+use super::ends::{Next, open, rows_of};
 use super::refresh::{Ask, Failures, Stores};
-use super::verb::{Answer, Row, Verb, is_refusal, row};
-use crate::history::{BACKUP, STORE};
+use super::verb::{Answer, Row, Verb, refusal, row};
+use crate::history::BACKUP;
 use crate::settings::Tally;
 use crate::sim::Sim;
 
 /// Handles that write, and behind them one that only reads.
 pub(super) const WRITERS: usize = 3;
-const READER: usize = WRITERS;
+pub(super) const READER: usize = WRITERS;
 
 pub(super) struct Handle {
     pub(super) store: LogStore,
@@ -174,8 +169,8 @@ impl<'a> Script<'a> {
     fn compare(&mut self, which: usize, verb: &Verb) -> Answer {
         let expected = verb.apply(&self.list);
         let answer = verb.perform(self.store(which)).unwrap_or_else(|error| {
-            assert!(is_refusal(&error), "handle {which} fails: {error}");
-            self.tally.count(refusal(error.kind()));
+            let refusal = refusal(error.kind()).unwrap_or_else(|| panic!("handle {which} fails: {error}"));
+            self.tally.count(refusal);
             Answer::Refused(error.to_string())
         });
         assert_eq!(answer, expected, "handle {which}");
@@ -293,34 +288,5 @@ impl<'a> Script<'a> {
     /// All rows as they are to be.
     pub(super) fn rows(&self) -> Vec<Row> {
         self.list.get_tokens().expect("a list").into_iter().map(row).collect()
-    }
-}
-
-pub(super) fn rows_of(store: &LogStore) -> Vec<Row> {
-    store.get_tokens().unwrap_or_else(|error| panic!("no rows: {error}")).into_iter().map(row).collect()
-}
-
-pub(super) fn open(process: &Sim, path: &str, read_only: bool) -> LogStore {
-    let options = Options::new().background(false).read_mode(ReadMode::Copy).read_only(read_only);
-    let opened = open_on(&options, Arc::new(process.clone()), Path::new(path));
-    opened.unwrap_or_else(|error| panic!("{path} does not open: {error}"))
-}
-
-impl Script<'_> {
-    pub(super) fn open_store(&self, which: usize) -> Handle {
-        let process = self.sim.process();
-        Handle { store: open(&process, STORE, which == READER), process }
-    }
-}
-
-fn refusal(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Conflict => "Conflict",
-        ErrorKind::EmptyId => "EmptyId",
-        ErrorKind::IdTaken => "IdTaken",
-        ErrorKind::TooLarge => "TooLarge",
-        ErrorKind::TooLittle => "TooLittle",
-        ErrorKind::UnknownId => "UnknownId",
-        other => panic!("{other:?} is no refusal"),
     }
 }

@@ -1,6 +1,6 @@
 //! What a script asks of a store in one call, and the same asked of the plain list.
 
-use tokcask::{Error, ImportReport, Key, ListStore, LogStore, OnClash, Result, SweepPolicy, Token, TokenStore};
+use tokcask::{ErrorKind, ImportReport, Key, ListStore, LogStore, OnClash, Result, SweepPolicy, Token, TokenStore};
 
 use super::dice::{Dice, OVER};
 
@@ -168,8 +168,15 @@ fn sweep(list: &ListStore, policy: &SweepPolicy) -> Answer {
     Answer::Swept(ids, spared, examined, 0)
 }
 
-/// Errors that say no to the caller; any other means that something is wrong.
-pub(super) fn is_refusal(error: &Error) -> bool {
-    use tokcask::ErrorKind::{Conflict, EmptyId, IdTaken, TooLarge, TooLittle, UnknownId};
-    matches!(error.kind(), Conflict | EmptyId | IdTaken | TooLarge | TooLittle | UnknownId)
+/// The name of an error that says no to the caller; any other means that something is wrong.
+pub(super) fn refusal(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Conflict => Some("Conflict"),
+        ErrorKind::EmptyId => Some("EmptyId"),
+        ErrorKind::IdTaken => Some("IdTaken"),
+        ErrorKind::TooLarge => Some("TooLarge"),
+        ErrorKind::TooLittle => Some("TooLittle"),
+        ErrorKind::UnknownId => Some("UnknownId"),
+        _ => None,
+    }
 }
