@@ -6,7 +6,7 @@ mod one_batch;
 mod sim;
 
 use sim::Sim;
-use tokcask::{ErrorKind, Key, LogStore, Token, TokenStore};
+use tokcask::{ErrorKind, Key, ListStore, LogStore, Token, TokenStore};
 
 use one_batch::{Call, at_once, kinds, open, options, token};
 
@@ -118,4 +118,15 @@ fn calls_that_one_frame_cannot_hold_together_are_done_one_after_the_other() {
     assert_eq!(at_once(&sim, &store, calls), [Ok(()), Ok(()), Ok(())]);
     assert_eq!(store.stats().unwrap().sequence, before + 4);
     assert_eq!(store.stats().unwrap().tokens, 200);
+}
+
+/// The list went through the tokens one by one, and told the first one's reason; found by the model of `proof`.
+#[test]
+fn of_several_reasons_to_refuse_a_batch_the_list_tells_the_one_that_the_log_does() {
+    let too_little = Token::builder().user_name("ann").build();
+    let too_large = Token::builder().refresh_token("x".repeat((64 << 10) + 1)).build();
+    let batch = [too_little, too_large];
+    let log = open(&Sim::new(), &options()).save_tokens(&batch).unwrap_err();
+    let list = ListStore::new().save_tokens(&batch).unwrap_err();
+    assert_eq!((log.kind(), list.to_string()), (ErrorKind::TooLarge, log.to_string()));
 }

@@ -59,6 +59,8 @@ impl ListStore {
     /// # Errors
     /// Those of `save_token`; then nothing was saved.
     pub fn save_tokens(&self, tokens: &[Token]) -> Result<Vec<Token>> {
+        // Of several reasons to refuse a batch the log tells those first that need no look at the rows.
+        tokens.iter().try_for_each(|token| record::checked_len(&token.view()).map(drop).map_err(refused))?;
         let mut list = self.list.lock();
         let mut changed = list.clone();
         let saved = tokens.iter().map(|token| changed.save(token, None)).collect::<Result<_>>()?;
