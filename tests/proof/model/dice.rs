@@ -47,7 +47,7 @@ impl Dice {
             5 | 6 => Taste::HighIds,
             _ => Taste::Plain,
         };
-        let is_patient = next_random(&mut random) % 20 == 0;
+        let is_patient = next_random(&mut random).is_multiple_of(20);
         Self { random, taste, is_patient }
     }
 

@@ -56,6 +56,7 @@ pub(super) enum Outcome {
 
 impl Ask {
     pub(super) fn new(dice: &mut Dice) -> Self {
+        use Meanwhile::{AsksToo, Deletes, LogsIn, Nothing, Renews};
         let said = |dice: &mut Dice| Said {
             access: dice.pick(&["f1", "f2", "f3", ""]),
             refresh: match dice.below(40) {
@@ -66,7 +67,6 @@ impl Ask {
             },
             expiry: dice.pick(&[None, Some(OVER), Some(NEVER), Some(NEVER)]),
         };
-        use Meanwhile::{AsksToo, Deletes, LogsIn, Nothing, Renews};
         Self {
             key: dice.key(),
             rejected: dice.one_in(3),
@@ -210,26 +210,26 @@ impl Outcome {
 
 impl Said {
     fn token(&self) -> Token {
-        self.fill(self.refresh.as_deref(), self.expiry).access_token(self.access).build()
+        fill(self.refresh.as_deref(), self.expiry).access_token(self.access).build()
     }
 
     /// As a save of the row: empty tokens say nothing, and a new access token does not inherit an expiry.
     fn row(&self, id: &str) -> Token {
         let expiry = if self.access.is_empty() { self.expiry } else { self.expiry.or(Some("")) };
-        let token = self.fill(self.refresh.as_deref().filter(|text| !text.is_empty()), expiry).id(id);
+        let token = fill(self.refresh.as_deref().filter(|text| !text.is_empty()), expiry).id(id);
         if self.access.is_empty() { token.build() } else { token.access_token(self.access).build() }
     }
+}
 
-    fn fill(&self, refresh: Option<&str>, expiry: Option<&str>) -> tokcask::TokenBuilder {
-        let mut token = Token::builder();
-        if let Some(refresh) = refresh {
-            token = token.refresh_token(refresh);
-        }
-        if let Some(expiry) = expiry {
-            token = token.expiry_time(expiry);
-        }
-        token
+fn fill(refresh: Option<&str>, expiry: Option<&str>) -> tokcask::TokenBuilder {
+    let mut token = Token::builder();
+    if let Some(refresh) = refresh {
+        token = token.refresh_token(refresh);
     }
+    if let Some(expiry) = expiry {
+        token = token.expiry_time(expiry);
+    }
+    token
 }
 
 fn outcome(result: Result<Refreshed, RefreshError<()>>) -> Outcome {
