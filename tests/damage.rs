@@ -344,7 +344,7 @@ fn operations_that_are_good_each_and_not_together_are_no_frame() {
     let ids: Vec<_> = canonical.rows.iter().map(|(row, _)| row.id().unwrap()).collect();
     let (ours, other) = (frame([ids[0], ids[1]]), frame([ids[0], ids[2]]));
     let mut mixed = ours.clone();
-    let second = (FRAME_HEADER_LEN + ours.len()) / 2;
+    let second = usize::midpoint(FRAME_HEADER_LEN, ours.len());
     mixed[second..].copy_from_slice(&other[second..]);
     assert_eq!(outcome(&canonical, &with(&mixed), true), Outcome::RecoveredSame);
     let sim = canonical.sim.with_log(Path::new(STORE), &with(&ours), true);

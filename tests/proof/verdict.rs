@@ -31,6 +31,7 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
         return Err(format!("verify says {:?}", verified.status));
     }
     let after = rows(&store).map_err(broken("rows"))?;
+    check_durable(machine, &after)?;
     drop(store);
     let store = open(machine, STORE).map_err(broken("does not open again"))?;
     if rows(&store).map_err(broken("rows"))? != after {
@@ -46,7 +47,7 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
     check_backup(machine, state)
 }
 
-/// Whoever has opened the store has told of these rows: they survive a power loss right then.
+/// These rows were shown, or acknowledged: they survive a power loss right then.
 fn check_durable(machine: &Sim, shown: &[Row]) -> Result<(), Broken> {
     let store = open(&machine.power_loss(Damage::Old, 0), STORE).map_err(broken("what was shown does not open"))?;
     if rows(&store).map_err(broken("rows"))? == shown { Ok(()) } else { Err("rows were shown and are gone".to_owned()) }

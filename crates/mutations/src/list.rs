@@ -110,10 +110,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         )
     },
     bug(
-        "an opener does not sync what it reads",
+        "an opener does not sync the name that it opens",
         "src/engine/recover.rs",
-        "        self.file.sync().map_err(|error| self.io(\"sync\", error))?;\n        self.directory.sync()?;",
-        "        self.directory.sync()?;",
+        "        self.directory.sync()?;\n        let slots",
+        "        let slots",
     ),
     bug(
         "bytes that may not be durable are not written again",
