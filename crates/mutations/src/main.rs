@@ -23,7 +23,7 @@ const TIME_MAX: Duration = Duration::from_secs(600);
 const COUNTS: [(&str, &str); 4] = [
     ("TOKCASK_IMAGES", "30000"),
     ("TOKCASK_CASES", "20000"),
-    ("TOKCASK_FAULTS", "6000"),
+    ("TOKCASK_FAULTS", "8000"),
     ("TOKCASK_OPERATIONS", "100000"),
 ];
 

@@ -20,15 +20,15 @@ use super::settings::{Tally, in_parallel, number, seed};
 use super::sim::{Call, Fault, Plan, next_random};
 
 const FAULTS: [Fault; 9] = [
-    Fault::Errno(5),   // EIO
-    Fault::Errno(28),  // ENOSPC
+    Fault::Errno(5),  // EIO
+    Fault::Errno(28), // ENOSPC
+    Fault::Late(5),
     Fault::Errno(122), // EDQUOT
     Fault::Errno(30),  // EROFS
     Fault::Errno(24),  // EMFILE
     Fault::Errno(4),   // EINTR
     Fault::Short(5),
     Fault::Short(28),
-    Fault::Late(5),
 ];
 
 /// What a store does that can fail.
