@@ -110,12 +110,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         )
     },
     bug(
-        "an opener does not sync the name that it opens",
-        "src/engine/recover.rs",
-        "        self.directory.sync()?;\n        let slots",
-        "        let slots",
-    ),
-    bug(
         "bytes that may not be durable are not written again",
         "src/engine/recover.rs",
         "        if let Some((_, last)) = scanner.last().filter(|_| proved < end) {",
