@@ -283,3 +283,14 @@ fn an_adoption_without_room_changes_nothing_that_counts() {
         adopt(&sim.kill()).unwrap();
     }
 }
+
+#[test]
+fn whoever_adopts_is_alone() {
+    let sim = Sim::new();
+    let store = open(&sim).unwrap();
+    save(&store, "ann");
+    assert_eq!(adopt(&sim).unwrap_err().kind(), ErrorKind::Locked);
+    save(&store, "bob");
+    drop(store);
+    assert_eq!(adopt(&sim).unwrap().tokens, 2);
+}

@@ -1,0 +1,96 @@
+//! What a handle says of its log is what is in it: live bytes, dead records, and how much is read to open it.
+//!
+//! Method: after each operation the numbers of the handle that did it, of one that looked on, and of one that opens
+//! afterwards are compared with what a dump of the log adds up to.
+
+mod sim;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use sim::{Call, Sim};
+use tokcask::{LogStore, OperationKind, Options, ReadMode, Stats, Token, TokenStore, open_on};
+
+fn token(user: u32, len: usize) -> Token {
+    Token::builder().user_name(format!("user{user}")).access_token("x".repeat(len)).grant_token("fake-shared").build()
+}
+
+/// Live bytes, dead records and rows, by a dump.
+fn dumped(path: &Path) -> (u64, u64, u64) {
+    let (mut live_bytes, mut dead_records, mut rows) = (0, 0, 0);
+    let listed = Options::new().dump(path, |frame| {
+        for operation in frame.operations.iter().filter(|operation| operation.kind == OperationKind::Put) {
+            if operation.live {
+                live_bytes += operation.len;
+                rows += 1;
+            } else {
+                dead_records += 1;
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    listed.unwrap();
+    (live_bytes, dead_records, rows)
+}
+
+fn told(stats: &Stats) -> (u64, u64, u64) {
+    (stats.live_bytes, stats.dead_records, stats.tokens)
+}
+
+#[test]
+fn live_bytes_and_dead_records_are_what_the_log_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let options = Options::new().background(false);
+    let store = options.open(&path).unwrap();
+    let onlooker = options.open(&path).unwrap();
+    let steps: [&dyn Fn(); 9] = [
+        &|| drop(store.save_token(&token(1, 10)).unwrap()),
+        &|| drop(store.save_tokens(&[token(2, 20), token(3, 30)]).unwrap()),
+        &|| drop(store.save_token(&token(1, 500)).unwrap()),
+        &|| drop(store.save_token(&token(2, 1)).unwrap()),
+        &|| store.delete_token("2").unwrap(),
+        &|| drop(store.save_token(&token(2, 7)).unwrap()),
+        &|| store.delete_token("1").unwrap(),
+        &|| store.delete_tokens().unwrap(),
+        &|| drop(store.save_tokens(&[token(5, 20), token(5, 30), token(6, 40)]).unwrap()),
+    ];
+    for (number, step) in steps.iter().enumerate() {
+        step();
+        let right = dumped(&path);
+        assert_eq!(told(&store.stats().unwrap()), right, "step {number}");
+        assert_eq!(told(&onlooker.stats().unwrap()), right, "step {number}, as seen by another handle");
+        let reader = Options::new().read_only(true).open(&path).unwrap();
+        assert_eq!(told(&reader.stats().unwrap()), right, "step {number}, opened anew");
+    }
+    store.compact().unwrap();
+    let right = dumped(&path);
+    assert_eq!((right.1, right.2), (0, 2));
+    assert_eq!(told(&store.stats().unwrap()), right);
+    // Until it has read the new log through, the other one still counts what the move has left behind.
+    let seen = onlooker.stats().unwrap();
+    assert_eq!((seen.live_bytes, seen.tokens), (right.0, right.2));
+    assert!(seen.dead_records >= right.1);
+}
+
+#[test]
+fn a_log_of_many_small_frames_is_opened_in_large_pieces() {
+    let sim = Sim::new();
+    let open = || -> LogStore {
+        let options = Options::new().background(false).read_mode(ReadMode::Copy);
+        open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap()
+    };
+    let store = open();
+    for user in 0..200 {
+        store.save_token(&Token::builder().access_token(format!("fake-{user}")).build()).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    let before = sim.trace().len();
+    let store = open();
+    let trace = sim.trace();
+    let reads = trace[before..].iter().filter(|call| **call == Call::Read).count();
+    assert!(reads < 40, "{reads} reads for 200 frames");
+    assert_eq!(store.get_tokens().unwrap().len(), 200);
+}

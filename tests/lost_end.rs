@@ -1,0 +1,178 @@
+//! A frame behind damage that knew more to be durable makes it corruption, wherever it lies: never a torn tail.
+//!
+//! Method: the last frame of a small log is damaged, the slots are gone, and one header with a watermark behind the damage
+//! is put at each place around which the search reads on, and at the very end of the file.
+
+mod sim;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sim::Sim;
+use tokcask::format::COUNTER_MAX;
+use tokcask::format::frame::{FrameBuilder, FrameHeader, Kind};
+use tokcask::format::header::{FRAMES_AT, FileHeader};
+use tokcask::format::operation::Operation;
+use tokcask::{Error, LogStore, Options, ReadMode, Result, Token, TokenStore, open_on};
+
+const STORE: &str = "/store";
+const HEADER_LEN: usize = 64;
+/// Lengths of what is read at once, each but the last four times as long as the one before.
+const PIECES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
+
+fn open(sim: &Sim) -> Result<LogStore> {
+    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(STORE))
+}
+
+/// A log of two saves, of which the second is damaged.
+struct Damaged {
+    sim: Sim,
+    log: Vec<u8>,
+    header: FileHeader,
+    /// Where the damaged frame begins.
+    end: usize,
+}
+
+impl Damaged {
+    fn new() -> Self {
+        let sim = Sim::new();
+        let store = open(&sim).unwrap();
+        let token = |user: &str| Token::builder().user_name(user).access_token("fake").build();
+        store.save_token(&token("ann")).unwrap();
+        let end = usize::try_from(store.stats().unwrap().log_bytes).unwrap();
+        store.save_token(&token("bob")).unwrap();
+        drop(store);
+        let mut log = sim.content(Path::new(STORE), "store.log").unwrap();
+        log[end + HEADER_LEN + 20] ^= 1;
+        let (header, _) = FileHeader::decode(&log[..4096]).unwrap();
+        Self { sim, log, header, end }
+    }
+
+    /// The header of the frame before the damage, and its checksum.
+    fn last_good(&self) -> (FrameHeader, u32) {
+        let mut at = usize::try_from(FRAMES_AT).unwrap();
+        loop {
+            let (header, crc) = FrameHeader::decode(self.header.seed(), at as u64, &self.log[at..]).unwrap();
+            at += usize::try_from(header.frame_len()).unwrap();
+            if at == self.end {
+                return (header, crc);
+            }
+        }
+    }
+
+    /// The log, so long, with a frame at `place` whose header says so.
+    fn with_frame(&self, len: usize, place: usize, watermark: usize) -> Vec<u8> {
+        let mut frame = FrameBuilder::new(self.header.seed(), place as u64, 0);
+        frame.push(&Operation::Clear).unwrap();
+        let watermark = watermark as u64;
+        let (kind, sequence) = (Kind::Commit, 100);
+        let header = FrameHeader {
+            kind,
+            body_len: 0,
+            chain: 0,
+            sequence,
+            watermark,
+            time_ms: 0,
+            next_id: 500,
+            next_revision: 600,
+            body_crc: 0,
+        };
+        let (bytes, _) = frame.finish(header);
+        let mut log = self.log.clone();
+        log.resize(len, 0);
+        for (to, from) in log[place..].iter_mut().zip(bytes) {
+            *to = from;
+        }
+        log
+    }
+
+    fn open(&self, log: &[u8]) -> (Sim, Result<LogStore>) {
+        let sim = self.sim.with_log(Path::new(STORE), log, false);
+        let opened = open(&sim);
+        (sim, opened)
+    }
+
+    /// Places around which one piece ends and the next begins.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        let mut start = self.end;
+        let boundaries = PIECES.map(|len| {
+            start += len - (HEADER_LEN - 8);
+            start
+        });
+        boundaries.into_iter().flat_map(|start| (start - 3 * HEADER_LEN..start + 3 * HEADER_LEN).step_by(8))
+    }
+}
+
+#[test]
+fn a_later_watermark_anywhere_behind_damage_is_proof_of_corruption() {
+    let damaged = Damaged::new();
+    let len = damaged.places().max().unwrap() + 4096;
+    for place in damaged.places() {
+        let (_, opened) = damaged.open(&damaged.with_frame(len, place, damaged.end + 8));
+        match opened.map(drop) {
+            Err(Error::Corrupt { offset, .. }) => assert_eq!(offset, damaged.end as u64, "place {place}"),
+            other => panic!("place {place}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_header_in_the_last_bytes_of_the_file_is_proof_too() {
+    let damaged = Damaged::new();
+    for place in damaged.places().chain([damaged.end + 512]) {
+        let log = damaged.with_frame(place + HEADER_LEN, place, damaged.end + 8);
+        let (_, opened) = damaged.open(&log);
+        assert!(matches!(opened.map(drop), Err(Error::Corrupt { .. })), "place {place}");
+        // One byte less, and there is no header: a torn tail, of which all that is not zero was cut.
+        let (_, opened) = damaged.open(&log[..log.len() - 1]);
+        let store = opened.unwrap();
+        let tail = store.open_report().recovered.clone().unwrap();
+        let cut = usize::try_from(tail.offset + tail.bytes_cut).unwrap();
+        assert_eq!(Some(cut - 1), log[..log.len() - 1].iter().rposition(|byte| *byte != 0), "place {place}");
+    }
+}
+
+#[test]
+fn a_watermark_that_says_no_more_than_what_is_there_proves_nothing_but_its_counters_count() {
+    let damaged = Damaged::new();
+    for place in damaged.places().step_by(7) {
+        let len = place + 4096;
+        let log = damaged.with_frame(len, place, damaged.end);
+        let (sim, opened) = damaged.open(&log);
+        let store = opened.unwrap_or_else(|error| panic!("place {place}: {error}"));
+        let tail = store.open_report().recovered.clone().unwrap();
+        let cut = usize::try_from(tail.offset + tail.bytes_cut).unwrap();
+        assert_eq!(tail.offset, damaged.end as u64);
+        assert_eq!(Some(cut - 1), log.iter().rposition(|byte| *byte != 0), "place {place}");
+        let saved = store.save_token(&Token::builder().access_token("fake-new").build()).unwrap();
+        assert!(saved.id().unwrap().parse::<u64>().unwrap() >= 500, "the cut frame may have given ids below");
+        assert!(saved.revision().unwrap() >= 600);
+        drop(store);
+        assert_eq!(open(&sim).unwrap().get_tokens().unwrap().len(), 2, "and nothing of the tail is left");
+    }
+}
+
+/// A note of a recovery may raise the counters by itself; a save at their end is refused before anything is written.
+#[test]
+fn a_counter_at_its_end_refuses_the_save_and_nothing_else() {
+    let damaged = Damaged::new();
+    let (header, crc) = damaged.last_good();
+    let mut frame = FrameBuilder::new(damaged.header.seed(), damaged.end as u64, 0);
+    frame.push(&Operation::Recovered { cut_len: 8 }).unwrap();
+    let (chain, sequence, next_revision) = (crc, header.sequence + 1, COUNTER_MAX - 1);
+    let (bytes, _) = frame.finish(FrameHeader { kind: Kind::Recovered, chain, sequence, next_revision, ..header });
+    let mut log = damaged.log.clone();
+    log[damaged.end..].fill(0);
+    log[damaged.end..damaged.end + bytes.len()].copy_from_slice(&bytes);
+    let (sim, opened) = damaged.open(&log);
+    let store = opened.unwrap();
+    let token = |user: &str| Token::builder().user_name(user).access_token("fake").build();
+    assert_eq!(store.save_token(&token("cid")).unwrap().revision(), Some(COUNTER_MAX - 1), "the last one");
+    let before = sim.content(Path::new(STORE), "store.log");
+    let refused = store.save_token(&token("dan")).unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { what: "counter", .. }), "{refused}");
+    assert!(sim.content(Path::new(STORE), "store.log") == before);
+    assert_eq!(store.get_tokens().unwrap().len(), 2);
+    drop(store);
+    assert_eq!(open(&sim).unwrap().get_tokens().unwrap().len(), 2);
+}
