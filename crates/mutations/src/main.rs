@@ -57,7 +57,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<bool, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let place = root.join("target/mutations");
+    // The crates that the store needs are built there already.
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let place = target.join("mutations");
     let tree = Tree::copy(&root, &place.join("tree")).map_err(|error| format!("copy of the source: {error}"))?;
     for mutation in MUTATIONS {
         tree.mutated(mutation).map_err(|error| format!("{:?} no longer applies. {error}", mutation.name))?;
@@ -67,7 +69,7 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         return Ok(true);
     }
     let chosen = chosen(arguments);
-    let proof = Proof { tree: &tree, target: place.join("target"), log: place.join("log") };
+    let proof = Proof { tree: &tree, target, log: place.join("log") };
     let mut tests: Vec<_> = chosen.iter().flat_map(|mutation| mutation.tests).copied().collect();
     tests.sort_unstable();
     tests.dedup();
@@ -150,7 +152,8 @@ impl Proof<'_> {
     fn start(&self, tests: &[&str], build_alone: bool) -> io::Result<Child> {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new(env!("CARGO"));
-        command.args(["test", "--quiet", "--package", "tokcask"]);
+        // All that a plain `cargo test` is for, so that what it has built serves here.
+        command.args(["test", "--quiet"]);
         for test in ["proof"].iter().chain(tests) {
             command.args(["--test", test]);
         }
