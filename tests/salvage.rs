@@ -342,6 +342,15 @@ fn a_log_of_which_nothing_can_be_read_is_the_devices_error() {
 }
 
 #[test]
+fn a_place_that_is_taken_is_told_as_that_also_beside_a_bad_sector() {
+    let history = history();
+    let sim = history.with(&history.log, true);
+    sim.set_bad(Path::new(STORE), "store.log", FRAMES_AT as u64..FRAMES_AT as u64 + 512);
+    open(&sim, RESCUED).unwrap().close().unwrap();
+    assert_eq!(salvage(&sim).unwrap_err().kind(), ErrorKind::NotAStore);
+}
+
+#[test]
 fn a_lost_file_header_costs_nothing() {
     let history = history();
     for slots in [true, false] {

@@ -79,7 +79,8 @@ pub enum Error {
         /// The log.
         path: PathBuf,
     },
-    /// There is no room for this write. It works again when there is; deletes have a reserve of their own.
+    /// There is no room for this write: on the device, for this user, or in a file of this process. It works again when there
+    /// is; deletes have a reserve of their own.
     NoSpace {
         /// The file that could not grow.
         path: PathBuf,

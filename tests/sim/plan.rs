@@ -124,6 +124,19 @@ impl Ledger {
 }
 
 impl Call {
+    /// What can fail on any machine.
+    pub(crate) const FALLIBLE: [Self; 9] = [
+        Self::Open,
+        Self::Create,
+        Self::Read,
+        Self::Write,
+        Self::Sync,
+        Self::Rename,
+        Self::Remove,
+        Self::SyncDirectory,
+        Self::SyncParent,
+    ];
+
     /// Whether it may change what a power loss leaves.
     pub(super) fn changes(self) -> bool {
         !matches!(self, Self::Open | Self::Read | Self::Lock | Self::Unlock | Self::Load | Self::Stat | Self::Close)

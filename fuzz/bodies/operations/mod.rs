@@ -29,17 +29,6 @@ const STEPS_MAX: u32 = 48;
 const IMAGES_MAX: u32 = 12;
 /// EIO, ENOSPC, EDQUOT, EROFS, EMFILE.
 const ERRNOS: [i32; 5] = [5, 28, 122, 30, 24];
-const CALLS: [Call; 9] = [
-    Call::Open,
-    Call::Create,
-    Call::Read,
-    Call::Write,
-    Call::Sync,
-    Call::Rename,
-    Call::Remove,
-    Call::SyncDirectory,
-    Call::SyncParent,
-];
 
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
@@ -248,14 +237,14 @@ impl<'i, 'a> Run<'i, 'a> {
         let (kind, errno, after) = (self.input.byte(), self.input.pick(&ERRNOS), self.input.byte());
         let fault = if kind & 1 == 0 { Fault::Errno(errno) } else { Fault::Short(errno) };
         // A lock that cannot be let go stays until its process ends: that is no promise to be held here.
-        let only = (self.are_processes || kind & 2 != 0).then(|| self.input.pick(&CALLS));
+        let only = (self.are_processes || kind & 2 != 0).then(|| self.input.pick(&Call::FALLIBLE));
         self.set_plan(Plan { call: self.sim.calls() + u64::from(after), only, fault, sticky: kind & 4 != 0 });
     }
 
     fn plan_crash(&mut self) {
         let (kind, after) = (self.input.byte(), self.input.byte());
         let fault = if kind & 1 == 0 { Fault::Crash } else { Fault::CrashHalfway };
-        let only = (kind & 2 != 0).then(|| self.input.pick(&CALLS));
+        let only = (kind & 2 != 0).then(|| self.input.pick(&Call::FALLIBLE));
         self.set_plan(Plan { call: self.sim.calls() + u64::from(after), only, fault, sticky: false });
     }
 
@@ -263,7 +252,7 @@ impl<'i, 'a> Run<'i, 'a> {
         let (kind, after) = (self.input.byte(), u64::from(self.input.byte()));
         let Some(handle) = self.handles[which].as_ref().filter(|_| self.are_processes) else { return };
         let fault = if kind & 1 == 0 { Fault::Crash } else { Fault::CrashHalfway };
-        let only = (kind & 2 != 0).then(|| self.input.pick(&CALLS));
+        let only = (kind & 2 != 0).then(|| self.input.pick(&Call::FALLIBLE));
         handle.process.set_plan(Some(Plan { call: handle.process.calls() + after, only, fault, sticky: false }));
     }
 

@@ -25,13 +25,19 @@ impl Unreadable {
         Arc::new(Altered::new(file, move |file, buffer, offset| read_at(file, buffer, offset, &first)))
     }
 
-    /// Why a salvage failed: `error`, or the device if that is behind it.
-    pub(super) fn reason_for(&self, error: Error, path: &Path) -> Error {
-        let is_about_content = matches!(error, Error::NotAStore { .. } | Error::Corrupt { .. } | Error::Copied { .. });
+    /// Why the salvage of the store at `from` failed: `error`, or the device if that is behind it.
+    pub(super) fn reason_for(&self, error: Error, from: &Path) -> Error {
+        let is_about_content = match &error {
+            // Not of the place where the rows are to go.
+            Error::NotAStore { path, .. } | Error::Corrupt { path, .. } | Error::Copied { path, .. } => {
+                path.starts_with(from)
+            }
+            _ => false,
+        };
         match self.first.get() {
             Some(first) if is_about_content => {
                 let first = first.raw_os_error().map_or_else(|| first.kind().into(), io::Error::from_raw_os_error);
-                Error::io("read", path, first)
+                Error::io("read", from, first)
             }
             _ => error,
         }
