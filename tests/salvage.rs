@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use sim::{Damage, Fault, Plan, Sim};
 use tokcask::format::frame::{FrameBuilder, FrameHeader, Kind};
-use tokcask::format::header::FileHeader;
+use tokcask::format::header::{COPY_LEN, FileHeader};
 use tokcask::format::operation::Operation;
 use tokcask::{
     ErrorKind, LogStore, Options, ReadMode, Result, SalvageReport, Token, TokenStore, VerifyStatus, open_on, salvage_on,
@@ -49,6 +49,8 @@ struct History {
     /// The last state.
     rows: BTreeMap<String, u64>,
     order: Vec<String>,
+    /// A copy of the file header before the compaction.
+    older_header: Vec<u8>,
     next_id: u64,
     next_revision: u64,
 }
@@ -65,6 +67,7 @@ fn history() -> History {
     };
     keep(store.save_tokens(&(1..=6).map(|user| token(user, 0)).collect::<Vec<_>>()).unwrap());
     store.delete("2").unwrap();
+    let older_header = sim.content(Path::new(STORE), "store.log").unwrap()[..COPY_LEN].to_vec();
     store.compact().unwrap();
     keep(vec![store.save_token(&token(1, 1)).unwrap()]);
     keep(store.save_tokens(&[token(7, 0), token(3, 1), token(8, 0)]).unwrap());
@@ -87,6 +90,7 @@ fn history() -> History {
         versions,
         rows: rows.iter().map(|row| (row.id().unwrap().to_owned(), row.revision().unwrap())).collect(),
         order: rows.iter().map(|row| row.id().unwrap().to_owned()).collect(),
+        older_header,
         next_id: stats.next_id,
         next_revision: stats.next_revision,
     }
@@ -367,6 +371,19 @@ fn a_lost_file_header_costs_nothing() {
     log.fill(0xA5);
     let sim = history.with(&log, true);
     assert_eq!(salvage(&sim).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn the_file_header_of_an_earlier_generation_costs_nothing() {
+    let history = history();
+    let older = history.older_header.clone();
+    for slots in [true, false] {
+        let mut log = history.log.clone();
+        log[..older.len()].copy_from_slice(&older);
+        // Alone it would be one of two copies that contradict each other.
+        log[older.len() + 100] ^= 1;
+        assert_eq!(history.check(&log, slots, &(0..FRAMES_AT)), Outcome::Whole);
+    }
 }
 
 #[test]

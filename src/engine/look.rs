@@ -53,7 +53,7 @@ impl FoundLog {
         storage: &dyn Storage,
         path: &Path,
         through: &dyn Fn(Arc<dyn File>) -> Arc<dyn File>,
-        without_header: fn(Error, Headless) -> Result<Self>,
+        without_header: fn(Error, &Headless) -> Result<Self>,
     ) -> Result<Self> {
         let nothing = |reason| Error::NotAStore { path: path.into(), reason };
         let directory = storage.open_dir(path)?.ok_or_else(|| nothing("there is nothing"))?;
@@ -71,7 +71,7 @@ impl FoundLog {
             Ok(header) => header,
             Err(error) => {
                 let file_len = file_len()?;
-                return without_header(error, Headless { file, path, file_len, slots });
+                return without_header(error, &Headless { file, path, file_len, slots });
             }
         };
         let mut durable = None;

@@ -1,21 +1,70 @@
-//! A log of which neither copy of the file header can be read. The header's salt is in every checksum, so each good frame
+//! A log of which no copy of its file header can be read. The header's salt is in every checksum, so each good frame
 //! tells what they all start from; that one frame is good is shown by its operations' checksums.
 
-use crate::error::Result;
+use std::ops::ControlFlow;
+
+use crate::engine::look::{FoundLog, Headless};
+use crate::engine::recover::FoundHeader;
+use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader};
-use crate::format::header::FRAMES_AT;
+use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::{ALIGN_LEN, FRAME_LEN_MAX, Seed};
 use crate::log::scan::Window;
+use crate::log::walk::{Step, walk};
+
+/// A log whose header is lost, if its frames tell what they start from.
+pub(super) fn without_header(error: Error, log: &Headless) -> Result<FoundLog> {
+    let lost = match &error {
+        Error::Corrupt { offset, reason, .. } => (*offset, reason.clone()),
+        Error::NotAStore { .. } | Error::Copied { .. } => (0, DecodeError::Magic),
+        _ => return Err(error),
+    };
+    guess_header(log, lost)?.ok_or(error)
+}
+
+/// The same for a header under which no frame is good: it may be an earlier generation's, whose sectors a device gave
+/// back, or another store's.
+pub(super) fn under_own_header(log: FoundLog) -> Result<FoundLog> {
+    let mut is_own = false;
+    walk(log.extent(), |step| {
+        is_own = matches!(step, Step::Frame(_));
+        Ok(if is_own { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if is_own {
+        return Ok(log);
+    }
+    let FoundLog { file, path, file_len, slots, .. } = &log;
+    let headless = Headless { file: file.clone(), path: path.clone(), file_len: *file_len, slots: slots.clone() };
+    let lost = (0, DecodeError::Invalid { rule: "file header of other frames than those behind it" });
+    Ok(guess_header(&headless, lost)?.unwrap_or(log))
+}
+
+/// What the frames tell of their header. The slots beside them are taken for their own.
+fn guess_header(log: &Headless, lost: (u64, DecodeError)) -> Result<Option<FoundLog>> {
+    let Headless { file, path, file_len, slots } = log;
+    let Some(guess) = guess(Window::new(file.as_ref(), path, *file_len), *file_len)? else {
+        return Ok(None);
+    };
+    let newest = slots.iter().max_by_key(|slot| (slot.generation, slot.watermark));
+    let (uuid, generation) = newest.map_or(([0; 16], 1), |slot| (slot.uuid, slot.generation));
+    let header = FoundHeader {
+        header: FileHeader::plain(uuid, generation, 0, 0),
+        crc: guess.file_header_crc,
+        damaged_copy: Some(lost),
+    };
+    let (file, path, file_len, slots) = (file.clone(), path.clone(), *file_len, slots.clone());
+    Ok(Some(FoundLog { file, path, end: file_len, file_len, in_use: false, seed: guess.seed, header, slots }))
+}
 
 /// What a header would have told.
-pub(super) struct Guess {
-    pub(super) seed: Seed,
+struct Guess {
+    seed: Seed,
     /// The file header's checksum, if the first frame is there, whose chain it is.
-    pub(super) file_header_crc: u32,
+    file_header_crc: u32,
 }
 
 /// Looks for a frame that is good by itself, up to `end`.
-pub(super) fn guess(mut window: Window<'_>, end: u64) -> Result<Option<Guess>> {
+fn guess(mut window: Window<'_>, end: u64) -> Result<Option<Guess>> {
     // A file can be made in which every place seems to begin a long frame.
     let mut in_vain = end.saturating_mul(2).saturating_add(FRAME_LEN_MAX.into());
     for at in (FRAMES_AT..end).step_by(ALIGN_LEN) {

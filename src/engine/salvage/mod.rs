@@ -16,9 +16,9 @@ use self::lost::{Lost, Part};
 use self::search::Search;
 use super::build::{Counters, NewLog};
 use super::fresh;
-use super::look::{FoundLog, Headless};
-use super::recover::{FoundHeader, proved_end};
-use crate::error::{DecodeError, Error, Result};
+use super::look::FoundLog;
+use super::recover::proved_end;
+use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, Kind};
 use crate::format::header::{FRAMES_AT, FileHeader};
 use crate::format::operation::{Located, OPERATION_HEADER_LEN, Operation};
@@ -26,7 +26,6 @@ use crate::format::{ALIGN, COUNTER_MAX};
 use crate::index::IndexBuilder;
 use crate::inspect::SalvageReport;
 use crate::log::Location;
-use crate::log::scan::Window;
 use crate::log::source::Source;
 use crate::log::tail;
 use crate::log::walk::{Damaged, End, Step, walk};
@@ -54,7 +53,8 @@ fn salvage_around(
     from: &Path,
     to: &Path,
 ) -> Result<SalvageReport> {
-    let log = FoundLog::open_through(storage, from, &|file| unreadable.skip(file), without_header)?;
+    let log = FoundLog::open_through(storage, from, &|file| unreadable.skip(file), headless::without_header)?;
+    let log = headless::under_own_header(log)?;
     let found = Collected::read(&log, options)?;
     let mut random = [0; 24];
     storage.random(&mut random)?;
@@ -67,27 +67,6 @@ fn salvage_around(
     );
     fresh::make(storage, to, &header, |directory| found.write(storage, directory, &header, options))?;
     Ok(found.report)
-}
-
-/// A log whose header is lost, if its frames tell what they start from. The slots beside it are taken for its own.
-fn without_header(error: Error, log: Headless) -> Result<FoundLog> {
-    let Headless { file, path, file_len, slots } = log;
-    let lost = match &error {
-        Error::Corrupt { offset, reason, .. } => (*offset, reason.clone()),
-        Error::NotAStore { .. } | Error::Copied { .. } => (0, DecodeError::Magic),
-        _ => return Err(error),
-    };
-    let Some(guess) = headless::guess(Window::new(file.as_ref(), &path, file_len), file_len)? else {
-        return Err(error);
-    };
-    let newest = slots.iter().max_by_key(|slot| (slot.generation, slot.watermark));
-    let (uuid, generation) = newest.map_or(([0; 16], 1), |slot| (slot.uuid, slot.generation));
-    let header = FoundHeader {
-        header: FileHeader::plain(uuid, generation, 0, 0),
-        crc: guess.file_header_crc,
-        damaged_copy: Some(lost),
-    };
-    Ok(FoundLog { file, path, end: file_len, file_len, in_use: false, seed: guess.seed, header, slots })
 }
 
 /// What can be read of a log.
