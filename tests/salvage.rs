@@ -49,8 +49,8 @@ struct History {
     /// The last state.
     rows: BTreeMap<String, u64>,
     order: Vec<String>,
-    /// A copy of the file header before the compaction.
-    older_header: Vec<u8>,
+    /// The log before the compaction.
+    older: Vec<u8>,
     next_id: u64,
     next_revision: u64,
 }
@@ -67,7 +67,7 @@ fn history() -> History {
     };
     keep(store.save_tokens(&(1..=6).map(|user| token(user, 0)).collect::<Vec<_>>()).unwrap());
     store.delete("2").unwrap();
-    let older_header = sim.content(Path::new(STORE), "store.log").unwrap()[..COPY_LEN].to_vec();
+    let older = sim.content(Path::new(STORE), "store.log").unwrap();
     store.compact().unwrap();
     keep(vec![store.save_token(&token(1, 1)).unwrap()]);
     keep(store.save_tokens(&[token(7, 0), token(3, 1), token(8, 0)]).unwrap());
@@ -90,7 +90,7 @@ fn history() -> History {
         versions,
         rows: rows.iter().map(|row| (row.id().unwrap().to_owned(), row.revision().unwrap())).collect(),
         order: rows.iter().map(|row| row.id().unwrap().to_owned()).collect(),
-        older_header,
+        older,
         next_id: stats.next_id,
         next_revision: stats.next_revision,
     }
@@ -376,13 +376,33 @@ fn a_lost_file_header_costs_nothing() {
 #[test]
 fn the_file_header_of_an_earlier_generation_costs_nothing() {
     let history = history();
-    let older = history.older_header.clone();
     for slots in [true, false] {
         let mut log = history.log.clone();
-        log[..older.len()].copy_from_slice(&older);
+        log[..COPY_LEN].copy_from_slice(&history.older[..COPY_LEN]);
         // Alone it would be one of two copies that contradict each other.
-        log[older.len() + 100] ^= 1;
+        log[COPY_LEN + 100] ^= 1;
         assert_eq!(history.check(&log, slots, &(0..FRAMES_AT)), Outcome::Whole);
+    }
+}
+
+#[test]
+fn of_two_headers_the_one_whose_frames_are_there_counts() {
+    let history = history();
+    for copy in [0, COPY_LEN] {
+        let mut log = history.log.clone();
+        log[copy..copy + COPY_LEN].copy_from_slice(&history.older[..COPY_LEN]);
+        assert_eq!(history.check(&log, true, &(0..FRAMES_AT)), Outcome::Whole);
+    }
+}
+
+#[test]
+fn frames_of_an_earlier_generation_behind_the_header_are_not_taken_for_its_rows() {
+    let history = history();
+    let mut log = history.older.clone();
+    log[..FRAMES_AT].copy_from_slice(&history.log[..FRAMES_AT]);
+    for slots in [true, false] {
+        let report = salvage(&history.with(&log, slots)).unwrap();
+        assert_eq!((report.tokens, report.lost.is_empty()), (0, false), "{report:?}");
     }
 }
 

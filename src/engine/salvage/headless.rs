@@ -1,5 +1,7 @@
-//! A log of which no copy of its file header can be read. The header's salt is in every checksum, so each good frame
-//! tells what they all start from; that one frame is good is shown by its operations' checksums.
+//! A log whose file header is in doubt: both copies damaged, or different, or what is left is the header of other frames.
+//!
+//! A copy under which a frame is good is the log's. If there is none: the header's salt is in every checksum, so each good
+//! frame tells what they all start from; that one frame is good is shown by its operations' checksums.
 
 use std::ops::ControlFlow;
 
@@ -7,36 +9,62 @@ use crate::engine::look::{FoundLog, Headless};
 use crate::engine::recover::FoundHeader;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader};
-use crate::format::header::{FRAMES_AT, FileHeader};
+use crate::format::header::{COPY_LEN, FRAMES_AT, FileHeader, SECOND_COPY_AT};
 use crate::format::{ALIGN_LEN, FRAME_LEN_MAX, Seed};
 use crate::log::scan::Window;
 use crate::log::walk::{Step, walk};
 
-/// A log whose header is lost, if its frames tell what they start from.
+/// A log without a header that both copies agree on, if its frames tell which it was.
 pub(super) fn without_header(error: Error, log: &Headless) -> Result<FoundLog> {
     let lost = match &error {
         Error::Corrupt { offset, reason, .. } => (*offset, reason.clone()),
         Error::NotAStore { .. } | Error::Copied { .. } => (0, DecodeError::Magic),
         _ => return Err(error),
     };
+    for at in [0, SECOND_COPY_AT] {
+        if let Some(found) = under_copy(log, at, &lost)?
+            && has_frames(&found)?
+        {
+            return Ok(found);
+        }
+    }
     guess_header(log, lost)?.ok_or(error)
 }
 
-/// The same for a header under which no frame is good: it may be an earlier generation's, whose sectors a device gave
-/// back, or another store's.
+/// The same for a header that only one copy has, and under which no frame is good: it may be an earlier generation's,
+/// whose sectors a device gave back, or another store's. (A header that both copies have is the log's: then the frames are
+/// what is damaged.)
 pub(super) fn under_own_header(log: FoundLog) -> Result<FoundLog> {
-    let mut is_own = false;
-    walk(log.extent(), |step| {
-        is_own = matches!(step, Step::Frame(_));
-        Ok(if is_own { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    if is_own {
+    if log.header.damaged_copy.is_none() || has_frames(&log)? {
         return Ok(log);
     }
     let FoundLog { file, path, file_len, slots, .. } = &log;
     let headless = Headless { file: file.clone(), path: path.clone(), file_len: *file_len, slots: slots.clone() };
     let lost = (0, DecodeError::Invalid { rule: "file header of other frames than those behind it" });
     Ok(guess_header(&headless, lost)?.unwrap_or(log))
+}
+
+/// Whether any frame is good under the log's header.
+fn has_frames(log: &FoundLog) -> Result<bool> {
+    let mut found = false;
+    walk(log.extent(), |step| {
+        found = matches!(step, Step::Frame(_));
+        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
+}
+
+/// The log with the header that stands here, if one does.
+fn under_copy(log: &Headless, at: u64, lost: &(u64, DecodeError)) -> Result<Option<FoundLog>> {
+    let Headless { file, path, .. } = log;
+    let mut copy = [0; COPY_LEN];
+    let read = file.read_at(&mut copy, at).map_err(|error| Error::io("read", path, error))?;
+    let Ok((header, crc)) = FileHeader::decode(&copy[..read]) else { return Ok(None) };
+    if header.check_readable().is_err() {
+        return Ok(None);
+    }
+    let header = FoundHeader { header, crc, damaged_copy: Some(lost.clone()) };
+    Ok(Some(found_log(log, header)))
 }
 
 /// What the frames tell of their header. The slots beside them are taken for their own.
@@ -52,8 +80,14 @@ fn guess_header(log: &Headless, lost: (u64, DecodeError)) -> Result<Option<Found
         crc: guess.file_header_crc,
         damaged_copy: Some(lost),
     };
+    Ok(Some(FoundLog { seed: guess.seed, ..found_log(log, header) }))
+}
+
+fn found_log(log: &Headless, header: FoundHeader) -> FoundLog {
+    let Headless { file, path, file_len, slots } = log;
     let (file, path, file_len, slots) = (file.clone(), path.clone(), *file_len, slots.clone());
-    Ok(Some(FoundLog { file, path, end: file_len, file_len, in_use: false, seed: guess.seed, header, slots }))
+    let seed = header.header.seed();
+    FoundLog { file, path, end: file_len, file_len, in_use: false, seed, header, slots }
 }
 
 /// What a header would have told.
