@@ -80,7 +80,7 @@ impl Directory for SimDirectory {
     }
 
     fn network_kind(&self) -> Result<Option<&'static str>> {
-        Ok(None)
+        Ok(self.sim.world().network_kind)
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn File>> {

@@ -126,6 +126,7 @@ impl Sim {
             now_ms: world.now_ms,
             random: world.random,
             quota: world.quota,
+            network_kind: world.network_kind,
             lie: world.lie,
             ..World::default()
         };

@@ -72,6 +72,8 @@ struct World {
     play: Option<Play>,
     /// Bytes that all files together may have.
     quota: Option<u64>,
+    /// What kind of network file system all of it lies on, if it does.
+    network_kind: Option<&'static str>,
     lie: Option<Lie>,
 }
 
@@ -161,6 +163,10 @@ impl Sim {
     /// From now on the machine does not keep what it promises.
     pub(crate) fn set_lie(&self, lie: Lie) {
         self.world().lie = Some(lie);
+    }
+
+    pub(crate) fn set_network_kind(&self, kind: Option<&'static str>) {
+        self.world().network_kind = kind;
     }
 
     pub(crate) fn set_quota(&self, bytes: Option<u64>) {
