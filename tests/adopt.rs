@@ -171,6 +171,10 @@ fn what_was_put_back_is_the_store_again() {
         assert_eq!(report.reason, Some(case.reason), "{}", case.name);
         assert_eq!(report.tokens, case.kept.len() as u64, "{}", case.name);
         assert_eq!(report.recovered.is_some(), case.name.contains("cut off"), "{}", case.name);
+        if let Some(tail) = report.recovered {
+            let last = before.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+            assert_eq!(tail.offset + tail.bytes_cut, last + 1, "{}", case.name);
+        }
         check(&case, &sim.kill());
         assert!(log(&sim) != before, "a new file: the old one, put back again, is noticed");
         let sim = case.sim.kill();

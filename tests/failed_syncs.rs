@@ -54,6 +54,23 @@ fn of_a_compaction() {
     crash_the_mending_open(&sim.kill(), 2, "compaction");
 }
 
+/// Nothing but the mark in the lock file tells of it, for the bytes read as they were written.
+#[test]
+fn of_a_save() {
+    let sim = Sim::new();
+    let store = open(&sim).unwrap();
+    store.save_token(&token(1)).unwrap();
+    sim.set_plan(Some(Plan::next(Call::Sync, Fault::Errno(EIO))));
+    store.save_token(&token(2)).unwrap_err();
+    drop(store);
+    let sim = sim.kill();
+    let store = open(&sim).unwrap();
+    assert!(store.open_report().moved_after_failed_sync);
+    assert_eq!(store.get_tokens().unwrap().len(), 2);
+    let store = open(&sim.power_loss(Damage::Old, 0)).unwrap();
+    assert_eq!(store.get_tokens().unwrap().len(), 2, "what was shown stays");
+}
+
 #[test]
 fn of_a_redo_file() {
     let sim = Sim::new();
@@ -63,7 +80,8 @@ fn of_a_redo_file() {
     // Its slot was not synced, so the next open writes the last commit again, by way of a redo file.
     let first = sim.power_loss(Damage::Old, 0);
     let dry = first.kill();
-    drop(open(&dry).unwrap());
+    let report = open(&dry).unwrap().open_report().clone();
+    assert!(!report.full && !report.moved_after_failed_sync, "{report:?}");
     let syncs = dry.trace().into_iter().enumerate().skip(usize::try_from(first.calls()).unwrap());
     for (at, _) in syncs.filter(|(_, call)| *call == Call::SyncDirectory) {
         let second = first.kill();
@@ -71,6 +89,25 @@ fn of_a_redo_file() {
         drop(open(&second));
         crash_the_mending_open(&second.kill(), 2, &format!("directory sync at call {at}"));
     }
+}
+
+/// Without room neither a redo file nor a new generation can be made: finds work, and nothing is built on what may go.
+#[test]
+fn without_room_to_write_the_last_commit_again_there_is_nothing_but_finds() {
+    let sim = Sim::new();
+    let store = open(&sim).unwrap();
+    store.save_token(&token(1)).unwrap();
+    store.save_token(&token(2)).unwrap();
+    let sim = sim.power_loss(Damage::Old, 0);
+    sim.set_quota(Some(sim.used()));
+    let store = open(&sim).unwrap();
+    assert!(store.open_report().full && !store.open_report().moved_after_failed_sync);
+    assert_eq!(store.get_tokens().unwrap().len(), 2);
+    store.save_token(&token(3)).unwrap_err();
+    store.delete_token("1").unwrap_err();
+    drop(store);
+    sim.set_quota(None);
+    assert!(!open(&sim.kill()).unwrap().open_report().full);
 }
 
 #[test]

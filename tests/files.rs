@@ -127,6 +127,9 @@ fn a_missing_store_is_made_only_if_asked() {
     assert!(!path.exists());
     assert_eq!(kind(only_existing.open(directory.path())), ErrorKind::NotAStore);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+    fs::write(directory.path().join("diary"), "").unwrap();
+    assert_eq!(kind(only_existing.open(directory.path())), ErrorKind::NotAStore);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was made beside what is there");
     // One whose making was cut short, too.
     fs::create_dir(&path).unwrap();
     fs::write(path.join("store.lock"), [0; 100]).unwrap();
@@ -173,6 +176,13 @@ fn a_lost_or_older_log_is_told_from_a_new_store() {
     assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
     private(b"");
     assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
+    // Both copies of the header gone: there was a store, which is not the same as none.
+    private(&[0; 8191]);
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Copied);
+    for len in [8192, 20_000] {
+        private(&vec![0; len]);
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Corrupt, "{len} zeros");
+    }
     // And back in its place.
     fs::rename(path.join("aside"), &log).unwrap();
     assert_eq!(LogStore::open(&path).unwrap().get_tokens().unwrap().len(), 2);
@@ -204,6 +214,7 @@ fn a_lock_file_removed_under_a_live_handle_makes_no_second_owner() {
     store.save_token(&token("ana")).unwrap();
     fs::remove_file(path.join("store.lock")).unwrap();
     assert_eq!(kind(LogStore::open(&path)), ErrorKind::LockReplaced);
+    assert!(!path.join("store.lock").exists(), "none is made that the live handle does not hold");
     let refused = store.save_token(&token("bob"));
     assert!(matches!(refused, Err(Error::LockReplaced { .. })), "{refused:?}");
     assert!(store.get(Key::UserName("ana")).unwrap().is_some());
@@ -261,6 +272,13 @@ fn what_is_no_store_is_left_as_it_is() {
     let (copy, _) = tokcask::format::header::FileHeader { incompatible: 4, ..header }.encode();
     later[..4096].copy_from_slice(&copy);
     later[4096..8192].copy_from_slice(&copy);
+    // Beside files that the later version may have in use.
+    fs::write(path.join("store.log"), &later).unwrap();
+    fs::write(path.join("store.log.new"), "theirs").unwrap();
+    let beside = || ["store.log", "store.lock", "store.log.new"].map(|name| fs::read(path.join(name)).unwrap());
+    let before = beside();
+    assert_eq!(kind(LogStore::open(&path)), ErrorKind::Unsupported);
+    assert!(beside() == before, "nothing of a later version's store is changed");
     for (content, expected) in [(later, ErrorKind::Unsupported), (b"dear diary".to_vec(), ErrorKind::NotAStore)] {
         fs::create_dir(&foreign).unwrap();
         fs::write(foreign.join("store.log"), &content).unwrap();
@@ -269,6 +287,20 @@ fn what_is_no_store_is_left_as_it_is() {
         assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing was made beside it");
         assert_eq!(fs::read(foreign.join("store.log")).unwrap(), content);
         fs::remove_dir_all(&foreign).unwrap();
+    }
+}
+
+/// A lock file that was never used says nothing of a log, so that a foreign file beside it is no damaged store.
+#[test]
+fn what_is_no_log_beside_a_lock_file_that_knows_of_none_is_no_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    drop(LogStore::open(&path).unwrap());
+    fs::write(path.join("store.lock"), [0; 100]).unwrap();
+    for len in [0, 100, 8192, 20_000] {
+        fs::write(path.join("store.log"), vec![b'x'; len]).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::NotAStore, "{len} bytes");
+        assert_eq!(fs::read(path.join("store.log")).unwrap(), vec![b'x'; len]);
     }
 }
 

@@ -132,6 +132,58 @@ fn a_header_in_the_last_bytes_of_the_file_is_proof_too() {
     }
 }
 
+/// Its first frames came with the file itself: no crash can have torn them, and cutting them would leave an empty store.
+#[test]
+fn a_file_without_a_good_seal_is_damaged_though_no_slot_says_so() {
+    let sim = Sim::new();
+    drop(open(&sim).unwrap());
+    let whole = sim.content(Path::new(STORE), "store.log").unwrap();
+    let seal_at = usize::try_from(FRAMES_AT).unwrap();
+    let mut damaged = whole.clone();
+    damaged[seal_at + HEADER_LEN + 1] ^= 1;
+    let mut lost = whole;
+    lost[seal_at..].fill(0);
+    for log in [damaged, lost] {
+        let opened = open(&sim.with_log(Path::new(STORE), &log, false));
+        assert!(matches!(opened.map(drop), Err(Error::Corrupt { offset: FRAMES_AT, .. })));
+    }
+}
+
+/// A seal counts the rows of its file: one that counts others is of a file that is not whole.
+#[test]
+fn a_seal_that_counts_other_rows_is_corruption() {
+    let sim = Sim::new();
+    drop(open(&sim).unwrap());
+    let mut log = sim.content(Path::new(STORE), "store.log").unwrap();
+    let (file, _) = FileHeader::decode(&log[..4096]).unwrap();
+    let seal_at = usize::try_from(FRAMES_AT).unwrap();
+    let (header, _) = FrameHeader::decode(file.seed(), FRAMES_AT, &log[seal_at..]).unwrap();
+    for rows in [0, 1] {
+        let mut frame = FrameBuilder::new(file.seed(), FRAMES_AT, 0);
+        frame.push(&Operation::Sealed { rows }).unwrap();
+        let (bytes, _) = frame.finish(header);
+        log[seal_at..seal_at + bytes.len()].copy_from_slice(&bytes);
+        match open(&sim.with_log(Path::new(STORE), &log, false)).map(drop) {
+            Ok(()) => assert_eq!(rows, 0),
+            Err(Error::Corrupt { offset, .. }) => assert_eq!((rows, offset), (1, FRAMES_AT + HEADER_LEN as u64)),
+            Err(other) => panic!("{rows} rows: {other}"),
+        }
+    }
+}
+
+/// Both are written at once and never again: which of two good ones is right, nobody can tell.
+#[test]
+fn two_good_copies_of_the_file_header_that_differ_are_corruption() {
+    let sim = Sim::new();
+    drop(open(&sim).unwrap());
+    let mut log = sim.content(Path::new(STORE), "store.log").unwrap();
+    let (header, _) = FileHeader::decode(&log[..4096]).unwrap();
+    let (other, _) = FileHeader { created_ms: header.created_ms + 1, ..header }.encode();
+    log[4096..8192].copy_from_slice(&other);
+    let opened = open(&sim.with_log(Path::new(STORE), &log, true));
+    assert!(matches!(opened.map(drop), Err(Error::Corrupt { offset: 4096, .. })));
+}
+
 #[test]
 fn a_watermark_that_says_no_more_than_what_is_there_proves_nothing_but_its_counters_count() {
     let damaged = Damaged::new();
