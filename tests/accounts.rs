@@ -63,6 +63,10 @@ fn live_bytes_and_dead_records_are_what_the_log_holds() {
         assert_eq!(told(&onlooker.stats().unwrap()), right, "step {number}, as seen by another handle");
         let reader = Options::new().read_only(true).open(&path).unwrap();
         assert_eq!(told(&reader.stats().unwrap()), right, "step {number}, opened anew");
+        // From then on the policy counts the age of what is dead, across restarts.
+        let dead_since = |store: &LogStore| store.stats().unwrap().dead_since_ms;
+        assert_eq!(dead_since(&store).is_some(), right.1 > 0, "step {number}");
+        assert_eq!((dead_since(&reader), dead_since(&onlooker)), (dead_since(&store), dead_since(&store)));
     }
     store.compact().unwrap();
     let right = dumped(&path);
@@ -72,6 +76,25 @@ fn live_bytes_and_dead_records_are_what_the_log_holds() {
     let seen = onlooker.stats().unwrap();
     assert_eq!((seen.live_bytes, seen.tokens), (right.0, right.2));
     assert!(seen.dead_records >= right.1);
+}
+
+/// What a save costs: the room is made ahead, so that most saves find it.
+#[test]
+fn a_save_is_one_write_and_one_sync_and_now_and_then_the_slots() {
+    let sim = Sim::new();
+    let options = Options::new().background(false).read_mode(ReadMode::Copy);
+    let store: LogStore = open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap();
+    store.save_token(&token(0, 200)).unwrap();
+    for number in 1..100 {
+        let stats = store.stats().unwrap();
+        assert!(stats.file_bytes - stats.log_bytes <= 256 << 10, "room is made for a while, and no more");
+        let before = sim.trace().len();
+        store.save_token(&token(number, 200)).unwrap();
+        let trace = sim.trace();
+        let calls = |kind: Call| trace[before..].iter().filter(|call| **call == kind).count();
+        assert_eq!(calls(Call::Write), 1, "save {number}");
+        assert!((1..=2).contains(&calls(Call::Sync)), "save {number}: {} syncs", calls(Call::Sync));
+    }
 }
 
 #[test]

@@ -79,6 +79,26 @@ fn later_calls_of_a_batch_see_what_earlier_ones_do() {
 }
 
 #[test]
+fn within_a_batch_the_next_oldest_row_takes_over_a_key_that_the_oldest_gives_up() {
+    let (log, list) = (open(&Sim::new(), &options()), ListStore::new());
+    let by_access = |mark: &str| Token::builder().access_token("shared").api_domain(mark).build();
+    let batches = [
+        [token("ann", "shared"), token("bob", "shared"), token("cid", "shared"), token("dan", "d1")],
+        [token("ann", "a2"), by_access("first"), token("bob", "b2"), by_access("second")],
+    ];
+    for batch in &batches {
+        log.save_tokens(batch).unwrap();
+        list.save_tokens(batch).unwrap();
+    }
+    let stores: [&dyn TokenStore; 2] = [&log, &list];
+    for store in stores {
+        let rows = store.get_tokens().unwrap();
+        let marks: Vec<_> = rows.iter().map(|row| (row.user_name().unwrap(), row.api_domain())).collect();
+        assert_eq!(marks, [("ann", None), ("bob", Some("first")), ("cid", Some("second")), ("dan", None)]);
+    }
+}
+
+#[test]
 fn on_a_full_disk_the_saves_of_a_batch_fail_and_its_deletes_do_not() {
     let sim = Sim::new();
     let store = open(&sim, &options());
