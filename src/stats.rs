@@ -43,7 +43,9 @@ pub struct OpenReport {
     pub header_copy_damaged: bool,
     /// An earlier sync had failed, so the store was moved to a new file.
     pub moved_after_failed_sync: bool,
-    /// There was no room to extend the log or to note a recovery: puts fail until there is, deletes work.
+    /// There was no room to extend the log or to note a recovery: puts fail until there is, deletes work. (Where a power loss
+    /// has taken the proof that the last commit is on the device, and there is no room to write it again, all writes fail
+    /// until there is: finds work.)
     pub full: bool,
 }
 

@@ -59,6 +59,9 @@ fn token(user: &str) -> Token {
 }
 
 /// One test, for the allocator looks at all threads.
+/// Something that a store does with secrets.
+type Step<'a> = &'a dyn Fn(&LogStore);
+
 #[test]
 fn what_the_store_frees_holds_no_secret() {
     let mut seen = vec![0; SECRET.len()];
@@ -71,7 +74,7 @@ fn what_the_store_frees_holds_no_secret() {
         let (copy, saved) =
             (directory.path().join(format!("{name}.backup")), directory.path().join(format!("{name}.new")));
         let open = || Options::new().background(false).read_mode(read_mode).open(&path).unwrap();
-        let steps: [(&str, &dyn Fn(&LogStore)); 9] = [
+        let steps: [(&str, Step<'_>); 9] = [
             ("save", &|store| drop(store.save_token(&token("ann")).unwrap())),
             ("save again", &|store| drop(store.save_token(&token("ann")).unwrap())),
             ("batch", &|store| drop(store.save_tokens(&[token("bob"), token("cid"), token("bob")]).unwrap())),
