@@ -54,31 +54,18 @@ fn of_a_compaction() {
     crash_the_mending_open(&sim.kill(), 2, "compaction");
 }
 
-/// Nothing but the mark in the lock file tells of it, for the bytes read as they were written.
-#[test]
-fn of_a_save() {
-    let sim = Sim::new();
-    let store = open(&sim).unwrap();
-    store.save_token(&token(1)).unwrap();
-    sim.set_plan(Some(Plan::next(Call::Sync, Fault::Errno(EIO))));
-    store.save_token(&token(2)).unwrap_err();
-    drop(store);
-    let sim = sim.kill();
-    let store = open(&sim).unwrap();
-    assert!(store.open_report().moved_after_failed_sync);
-    assert_eq!(store.get_tokens().unwrap().len(), 2);
-    let store = open(&sim.power_loss(Damage::Old, 0)).unwrap();
-    assert_eq!(store.get_tokens().unwrap().len(), 2, "what was shown stays");
-}
-
-#[test]
-fn of_a_redo_file() {
+/// Two rows, the slot of whose last commit was not synced: the next open writes that commit again, by way of a redo file.
+fn two_rows_without_a_slot() -> Sim {
     let sim = Sim::new();
     let store = open(&sim).unwrap();
     store.save_token(&token(1)).unwrap();
     store.save_token(&token(2)).unwrap();
-    // Its slot was not synced, so the next open writes the last commit again, by way of a redo file.
-    let first = sim.power_loss(Damage::Old, 0);
+    sim.power_loss(Damage::Old, 0)
+}
+
+#[test]
+fn of_a_redo_file() {
+    let first = two_rows_without_a_slot();
     let dry = first.kill();
     let report = open(&dry).unwrap().open_report().clone();
     assert!(!report.full && !report.moved_after_failed_sync, "{report:?}");
@@ -94,11 +81,7 @@ fn of_a_redo_file() {
 /// Without room neither a redo file nor a new generation can be made: finds work, and nothing is built on what may go.
 #[test]
 fn without_room_to_write_the_last_commit_again_there_is_nothing_but_finds() {
-    let sim = Sim::new();
-    let store = open(&sim).unwrap();
-    store.save_token(&token(1)).unwrap();
-    store.save_token(&token(2)).unwrap();
-    let sim = sim.power_loss(Damage::Old, 0);
+    let sim = two_rows_without_a_slot();
     sim.set_quota(Some(sim.used()));
     let store = open(&sim).unwrap();
     assert!(store.open_report().full && !store.open_report().moved_after_failed_sync);

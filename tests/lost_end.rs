@@ -132,12 +132,18 @@ fn a_header_in_the_last_bytes_of_the_file_is_proof_too() {
     }
 }
 
+/// The log of a store that was just made: a file header, a seal, zeros.
+fn new_log() -> (Sim, Vec<u8>) {
+    let sim = Sim::new();
+    drop(open(&sim).unwrap());
+    let log = sim.content(Path::new(STORE), "store.log").unwrap();
+    (sim, log)
+}
+
 /// Its first frames came with the file itself: no crash can have torn them, and cutting them would leave an empty store.
 #[test]
 fn a_file_without_a_good_seal_is_damaged_though_no_slot_says_so() {
-    let sim = Sim::new();
-    drop(open(&sim).unwrap());
-    let whole = sim.content(Path::new(STORE), "store.log").unwrap();
+    let (sim, whole) = new_log();
     let seal_at = usize::try_from(FRAMES_AT).unwrap();
     let mut damaged = whole.clone();
     damaged[seal_at + HEADER_LEN + 1] ^= 1;
@@ -152,9 +158,7 @@ fn a_file_without_a_good_seal_is_damaged_though_no_slot_says_so() {
 /// A seal counts the rows of its file: one that counts others is of a file that is not whole.
 #[test]
 fn a_seal_that_counts_other_rows_is_corruption() {
-    let sim = Sim::new();
-    drop(open(&sim).unwrap());
-    let mut log = sim.content(Path::new(STORE), "store.log").unwrap();
+    let (sim, mut log) = new_log();
     let (file, _) = FileHeader::decode(&log[..4096]).unwrap();
     let seal_at = usize::try_from(FRAMES_AT).unwrap();
     let (header, _) = FrameHeader::decode(file.seed(), FRAMES_AT, &log[seal_at..]).unwrap();
@@ -174,9 +178,7 @@ fn a_seal_that_counts_other_rows_is_corruption() {
 /// Both are written at once and never again: which of two good ones is right, nobody can tell.
 #[test]
 fn two_good_copies_of_the_file_header_that_differ_are_corruption() {
-    let sim = Sim::new();
-    drop(open(&sim).unwrap());
-    let mut log = sim.content(Path::new(STORE), "store.log").unwrap();
+    let (sim, mut log) = new_log();
     let (header, _) = FileHeader::decode(&log[..4096]).unwrap();
     let (other, _) = FileHeader { created_ms: header.created_ms + 1, ..header }.encode();
     log[4096..8192].copy_from_slice(&other);

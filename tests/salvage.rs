@@ -404,6 +404,10 @@ fn frames_of_an_earlier_generation_behind_the_header_are_not_taken_for_its_rows(
         let report = salvage(&history.with(&log, slots)).unwrap();
         assert_eq!((report.tokens, report.lost.is_empty()), (0, false), "{report:?}");
     }
+    // Of a header that only one copy has, the slots know that it is the log's.
+    log[COPY_LEN + 100] ^= 1;
+    let report = salvage(&history.with(&log, true)).unwrap();
+    assert_eq!((report.tokens, report.lost.is_empty()), (0, false), "{report:?}");
 }
 
 #[test]

@@ -27,13 +27,17 @@ fn log_store_answers_every_case_as_the_model_does() {
     }
 }
 
+/// A new log store and a new list store have to do the same.
+fn on_each_kind_of_store(check: impl Fn(&dyn TokenStore)) {
+    let directory = tempfile::tempdir().unwrap();
+    check(&LogStore::open(directory.path().join("tokens")).unwrap());
+    check(&ListStore::new());
+}
+
 /// Else such a row, imported, could bring the counter to its end, and no store could give an id any more.
 #[test]
 fn only_a_plain_decimal_number_of_at_most_18_digits_moves_the_id_counter() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = LogStore::open(directory.path().join("tokens")).unwrap();
-    let stores: [&dyn TokenStore; 2] = [&store, &ListStore::new()];
-    for store in stores {
+    on_each_kind_of_store(|store| {
         let save = |token: TokenBuilder| store.save_token(&token.access_token("fake").build()).unwrap();
         for id in ["007", "+7", "-7", "0", "7 ", "٧", "1000000000000000000", "18446744073709551615"] {
             save(Token::builder().id(id));
@@ -42,7 +46,7 @@ fn only_a_plain_decimal_number_of_at_most_18_digits_moves_the_id_counter() {
         assert_eq!(next("ann").as_deref(), Some("1"));
         save(Token::builder().id("999999999999999999"));
         assert_eq!(next("bob").as_deref(), Some("1000000000000000001"), "the one before it is taken");
-    }
+    });
 }
 
 /// A row that takes a key which a younger one has comes before it, in memory and after a restart.
@@ -70,10 +74,7 @@ fn an_older_row_that_takes_a_younger_ones_key_is_the_one_that_is_found() {
 /// Each key has its own order of rows: when the oldest goes, the next one is another by each of them.
 #[test]
 fn a_row_that_shares_each_key_with_another_one_leaves_both_to_be_found() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = LogStore::open(directory.path().join("tokens")).unwrap();
-    let stores: [&dyn TokenStore; 2] = [&store, &ListStore::new()];
-    for store in stores {
+    on_each_kind_of_store(|store| {
         let row = |user: &str| Token::builder().user_name(user);
         store.save_token(&row("ann").access_token("fake-access").grant_token("fake-grant").build()).unwrap();
         store.save_token(&row("bob").access_token("fake-access").build()).unwrap();
@@ -84,7 +85,7 @@ fn a_row_that_shares_each_key_with_another_one_leaves_both_to_be_found() {
         for (key, user) in [(by_access, "bob"), (by_grant, "cid")] {
             assert_eq!(store.find_token(&key).unwrap().expect("it is there").user_name(), Some(user));
         }
-    }
+    });
 }
 
 /// Where a script's stores come from.

@@ -58,10 +58,10 @@ fn token(user: &str) -> Token {
     Token::builder().user_name(user).refresh_token(SECRET).access_token("fake").extra("scope", SECRET).build()
 }
 
-/// One test, for the allocator looks at all threads.
 /// Something that a store does with secrets.
 type Step<'a> = &'a dyn Fn(&LogStore);
 
+/// One test, for the allocator looks at all threads.
 #[test]
 fn what_the_store_frees_holds_no_secret() {
     let mut seen = vec![0; SECRET.len()];

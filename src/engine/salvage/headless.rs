@@ -10,6 +10,7 @@ use crate::engine::recover::FoundHeader;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader};
 use crate::format::header::{COPY_LEN, FRAMES_AT, FileHeader, SECOND_COPY_AT};
+use crate::format::slot::Slot;
 use crate::format::{ALIGN_LEN, FRAME_LEN_MAX, Seed};
 use crate::log::scan::Window;
 use crate::log::walk::{Step, walk};
@@ -32,16 +33,17 @@ pub(super) fn without_header(error: Error, log: &Headless) -> Result<FoundLog> {
 }
 
 /// The same for a header that only one copy has, and under which no frame is good: it may be an earlier generation's,
-/// whose sectors a device gave back, or another store's. (A header that both copies have is the log's: then the frames are
-/// what is damaged.)
+/// whose sectors a device gave back, or another store's. (A header that both copies have, or the slots know, is the log's:
+/// then the frames are what is damaged.)
 pub(super) fn under_own_header(log: FoundLog) -> Result<FoundLog> {
-    if log.header.damaged_copy.is_none() || has_frames(&log)? {
+    let FoundLog { file, path, file_len, slots, header: FoundHeader { header, damaged_copy, .. }, .. } = &log;
+    let is_known = newest(slots).is_some_and(|slot| (slot.uuid, slot.generation) == (header.uuid, header.generation));
+    let Some(damaged) = damaged_copy.clone().filter(|_| !is_known) else { return Ok(log) };
+    if has_frames(&log)? {
         return Ok(log);
     }
-    let FoundLog { file, path, file_len, slots, .. } = &log;
     let headless = Headless { file: file.clone(), path: path.clone(), file_len: *file_len, slots: slots.clone() };
-    let lost = (0, DecodeError::Invalid { rule: "file header of other frames than those behind it" });
-    Ok(guess_header(&headless, lost)?.unwrap_or(log))
+    Ok(guess_header(&headless, damaged)?.unwrap_or(log))
 }
 
 /// Whether any frame is good under the log's header.
@@ -73,14 +75,18 @@ fn guess_header(log: &Headless, lost: (u64, DecodeError)) -> Result<Option<Found
     let Some(guess) = guess(Window::new(file.as_ref(), path, *file_len), *file_len)? else {
         return Ok(None);
     };
-    let newest = slots.iter().max_by_key(|slot| (slot.generation, slot.watermark));
-    let (uuid, generation) = newest.map_or(([0; 16], 1), |slot| (slot.uuid, slot.generation));
+    let (uuid, generation) = newest(slots).map_or(([0; 16], 1), |slot| (slot.uuid, slot.generation));
     let header = FoundHeader {
         header: FileHeader::plain(uuid, generation, 0, 0),
         crc: guess.file_header_crc,
         damaged_copy: Some(lost),
     };
     Ok(Some(FoundLog { seed: guess.seed, ..found_log(log, header) }))
+}
+
+/// The slot that speaks of the latest log.
+fn newest(slots: &[Slot]) -> Option<&Slot> {
+    slots.iter().max_by_key(|slot| (slot.generation, slot.watermark))
 }
 
 fn found_log(log: &Headless, header: FoundHeader) -> FoundLog {
