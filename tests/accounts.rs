@@ -1,4 +1,4 @@
-//! What a handle says of its log is what is in it: live bytes, dead records, and how much is read to open it.
+//! What a handle says of its log is what is in it: live bytes, dead records; how much is read to open it, how the file grows.
 //!
 //! Method: after each operation the numbers of the handle that did it, of one that looked on, and of one that opens
 //! afterwards are compared with what a dump of the log adds up to.
@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use sim::{Call, Sim};
-use tokcask::{LogStore, OperationKind, Options, ReadMode, Stats, Token, TokenStore, open_on};
+use sim::{Call, Fault, Plan, Sim};
+use tokcask::{ErrorKind, LogStore, OperationKind, Options, ReadMode, Stats, Token, TokenStore, open_on};
 
 fn token(user: u32, len: usize) -> Token {
     Token::builder().user_name(format!("user{user}")).access_token("x".repeat(len)).grant_token("fake-shared").build()
@@ -94,6 +94,81 @@ fn a_save_is_one_write_and_one_sync_and_now_and_then_the_slots() {
         let calls = |kind: Call| trace[before..].iter().filter(|call| **call == kind).count();
         assert_eq!(calls(Call::Write), 1, "save {number}");
         assert!((1..=2).contains(&calls(Call::Sync)), "save {number}: {} syncs", calls(Call::Sync));
+    }
+}
+
+/// What a log takes on disk: room for a quarter of what it holds, and for deletes when the disk is full.
+#[test]
+fn a_log_that_has_no_room_left_grows_by_a_quarter() {
+    const KIB: u64 = 1 << 10;
+    let sim = Sim::new();
+    let options = Options::new().background(false).read_mode(ReadMode::Copy);
+    let store: LogStore = open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap();
+    let mut grown = 0;
+    for number in 0..60 {
+        let (before, calls) = (store.stats().unwrap(), sim.trace().len());
+        // Long frames are another way through the same room.
+        store.save_tokens(&vec![token(number, 60_000); 1 + number as usize % 2]).unwrap();
+        let after = store.stats().unwrap();
+        let writes = sim.trace()[calls..].iter().filter(|call| **call == Call::Write).count();
+        if after.file_bytes == before.file_bytes {
+            assert_eq!(writes, 1, "save {number}");
+            continue;
+        }
+        grown += 1;
+        let step = (before.log_bytes / 4).clamp(128 * KIB, 16 << 20);
+        let room = after.file_bytes - after.log_bytes;
+        assert!((64 * KIB + step..=64 * KIB + step + 4095).contains(&room), "save {number} left room for {room} bytes");
+    }
+    assert!((8..20).contains(&grown), "{grown} times");
+}
+
+/// A frame that was written in part is gone at once, and the file is no longer for it.
+#[test]
+fn a_save_that_does_not_fit_costs_nothing_and_the_error_names_the_log() {
+    const ENOSPC: i32 = 28;
+    let sim = Sim::new();
+    let options = Options::new().background(false).read_mode(ReadMode::Copy);
+    let store: LogStore = open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap();
+    store.save_token(&token(0, 200)).unwrap();
+    // The log was written under another name.
+    store.compact().unwrap();
+    let before = sim.content(Path::new("/store"), "store.log");
+    for fault in [Fault::Errno(ENOSPC), Fault::Short(ENOSPC)] {
+        sim.set_plan(Some(Plan::next(Call::Write, fault)));
+        let error = store.save_token(&token(1, 200)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSpace);
+        assert!(error.to_string().contains("/store/store.log:"), "{error}");
+        assert!(sim.content(Path::new("/store"), "store.log") == before);
+    }
+    store.save_token(&token(1, 200)).unwrap();
+}
+
+/// Some file systems give out room only when they are told to sync.
+#[test]
+fn a_disk_that_is_full_when_new_room_is_synced_is_full_and_one_that_fails_is_not_trusted() {
+    const EIO: i32 = 5;
+    const ENOSPC: i32 = 28;
+    for errno in [ENOSPC, EIO] {
+        let sim = Sim::new();
+        let options = Options::new().background(false).read_mode(ReadMode::Copy);
+        let open = |sim: &Sim| -> LogStore { open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap() };
+        let store = open(&sim);
+        store.save_token(&token(0, 200)).unwrap();
+        sim.set_plan(Some(Plan::next(Call::Sync, Fault::Errno(errno))));
+        let error = store.save_tokens(&(1..5).map(|user| token(user, 60_000)).collect::<Vec<_>>()).unwrap_err();
+        sim.set_plan(None);
+        let again = store.save_token(&token(9, 200));
+        let outcome = (error.kind(), again.map(drop).map_err(|error| error.kind()));
+        drop(store);
+        let store = open(&sim.kill());
+        let is_full = errno == ENOSPC;
+        assert_eq!(store.open_report().moved_after_failed_sync, !is_full);
+        if is_full {
+            assert_eq!((outcome, store.stats().unwrap().tokens), ((ErrorKind::NoSpace, Ok(())), 2));
+        } else {
+            assert_eq!((outcome, store.stats().unwrap().tokens), ((ErrorKind::Io, Err(ErrorKind::Poisoned)), 1));
+        }
     }
 }
 

@@ -230,3 +230,33 @@ fn a_counter_at_its_end_refuses_the_save_and_nothing_else() {
     drop(store);
     assert_eq!(open(&sim).unwrap().get_tokens().unwrap().len(), 2);
 }
+
+/// A frame that was torn may have lost its header and nearly all else: what is left is cut, and what it may have given is
+/// not given again.
+#[test]
+fn what_lies_behind_the_end_is_cut_wherever_it_lies_and_the_counters_go_on_behind_it() {
+    let damaged = Damaged::new();
+    let (before, _) = damaged.last_good();
+    for len in [600, 1000, 8192] {
+        // Zeros are looked for in blocks of 256.
+        let places = (0..len).step_by(97).chain([len - 1, len / 256 * 256]).map(|place| damaged.end + place);
+        let ends = |place| [(place, place), (place, damaged.end + len - 1)];
+        for (place, last) in places.filter(|place| *place < damaged.end + len).flat_map(ends) {
+            let mut log = damaged.log.clone();
+            log.truncate(damaged.end);
+            log.resize(damaged.end + len, 0);
+            log[place..=last].fill(1);
+            let (sim, opened) = damaged.open(&log);
+            let store = opened.unwrap();
+            let tail = store.open_report().recovered.clone().unwrap_or_else(|| panic!("{len}: {place} was not seen"));
+            let cut = (last + 1 - damaged.end) as u64;
+            assert_eq!((tail.offset, tail.bytes_cut), (damaged.end as u64, cut));
+            let saved = store.save_token(&Token::builder().access_token("fake-new").build()).unwrap();
+            // No operation is shorter than 8 bytes.
+            assert_eq!(saved.id().unwrap().parse::<u64>().unwrap(), before.next_id + cut / 8, "{len}: {place}");
+            assert_eq!(saved.revision(), Some(before.next_revision + cut / 8), "{len}: {place}");
+            drop(store);
+            assert_eq!(open(&sim).unwrap().get_tokens().unwrap().len(), 2);
+        }
+    }
+}
