@@ -21,6 +21,8 @@
 mod activity;
 mod engine;
 mod error;
+#[cfg(feature = "encryption")]
+mod guarded;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeProgram;
@@ -29,6 +31,8 @@ struct ReadmeProgram;
 mod format;
 mod index;
 mod inspect;
+#[cfg(feature = "encryption")]
+mod key;
 mod log;
 mod matching;
 mod options;
@@ -48,6 +52,8 @@ mod wipe;
 pub use activity::{Activity, Histogram, RefreshCounts};
 pub use error::{DecodeError, Error, ErrorKind, Result};
 pub use inspect::{AdoptReport, FrameInfo, FrameKind, OperationInfo, OperationKind, SalvageReport};
+#[cfg(feature = "encryption")]
+pub use key::{EncryptionKey, KeyId, KeySource};
 pub use options::{CompactionPolicy, OnClash, Options, ReadMode};
 pub use refresh::{RefreshError, RefreshPolicy, Refreshed};
 pub use stats::{

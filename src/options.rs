@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine;
+use crate::engine::{self, Keyring};
 use crate::error::Result;
 use crate::inspect::{AdoptReport, FrameInfo, SalvageReport};
+#[cfg(feature = "encryption")]
+use crate::key::KeySource;
 use crate::progress::Listener;
 use crate::stats::{Progress, VerifyReport};
 use crate::storage::Storage;
@@ -95,6 +97,7 @@ pub struct Options {
     pub(crate) compaction: CompactionPolicy,
     pub(crate) lock_timeout: Duration,
     pub(crate) progress: Listener,
+    pub(crate) keyring: Keyring,
 }
 
 impl Options {
@@ -111,7 +114,17 @@ impl Options {
             compaction: CompactionPolicy::new(),
             lock_timeout: Duration::from_secs(10),
             progress: Listener::default(),
+            keyring: Keyring::default(),
         }
+    }
+
+    /// The same options for an encrypted store, with the key from `key`: [`open`](Self::open) makes and opens only encrypted
+    /// stores then ([`NotEncrypted`](crate::Error::NotEncrypted)), as it only opens plain ones without
+    /// ([`WrongKey`](crate::Error::WrongKey)). `verify`, `dump`, `salvage` and `adopt` read such a store, too.
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn encrypted(key: impl Into<KeySource>) -> Self {
+        Self { keyring: Keyring::Sealed(key.into()), ..Self::new() }
     }
 
     /// How finds read the log.

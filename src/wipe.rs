@@ -11,6 +11,13 @@ pub(crate) fn wipe(bytes: &mut [u8]) {
     zeroize::optimization_barrier(bytes);
 }
 
+/// Wipes what functions called before have left on the stack, at about the depth where they ran.
+#[cfg(feature = "encryption")]
+#[inline(never)]
+pub(crate) fn wipe_stack() {
+    wipe(&mut [0xFF; 2048]);
+}
+
 /// Bytes that are wiped when they go. They are never moved, for that would leave a copy behind.
 #[derive(Default)]
 pub(crate) struct Wiped(Vec<u8>);

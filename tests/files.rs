@@ -1,7 +1,8 @@
 //! The files: who may read them, what else may lie in their place, and what happens when they are moved about.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -19,7 +20,8 @@ fn kind(result: tokcask::Result<LogStore>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
-/// Runs this very test program again under another umask, for a umask belongs to the whole process.
+/// Runs this very test program again under another umask, for a umask belongs to the whole process; and not as root, whom
+/// no mode stops.
 #[test]
 fn files_are_0600_in_a_0700_directory_under_any_umask() {
     if let Ok(path) = std::env::var("TOKCASK_TEST_UMASK_DIR") {
@@ -33,9 +35,17 @@ fn files_are_0600_in_a_0700_directory_under_any_umask() {
     for umask in ["000", "022", "777"] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens");
-        let program = std::env::current_exe().unwrap();
+        let program = directory.path().join("program");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
         let run = format!("umask {umask} && exec '{}' files_are_0600 --test-threads=1", program.display());
-        let status = Command::new("sh").args(["-c", &run]).env("TOKCASK_TEST_UMASK_DIR", &path).output().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &run]).env("TOKCASK_TEST_UMASK_DIR", &path);
+        if rustix::process::geteuid().is_root() {
+            const NOBODY: u32 = 65_534;
+            chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            command.current_dir("/").uid(NOBODY).gid(NOBODY);
+        }
+        let status = command.output().unwrap();
         assert!(status.status.success(), "umask {umask}: {}", String::from_utf8_lossy(&status.stdout));
         for store in [&path, &path.with_extension("backup")] {
             assert_eq!(mode(store), 0o700, "umask {umask}");
@@ -115,6 +125,56 @@ fn a_directory_that_others_can_write_to_is_refused() {
     for writable in [0o770, 0o777, 0o707] {
         fs::set_permissions(&path, fs::Permissions::from_mode(writable)).unwrap();
         assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure);
+    }
+}
+
+#[test]
+fn a_store_that_others_could_replace_by_changing_what_is_above_it_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let above = directory.path().join("above");
+    let between = above.join("between");
+    fs::create_dir_all(&between).unwrap();
+    let path = between.join("tokens");
+    drop(LogStore::open(&path).unwrap());
+    for parent in [&above, &between] {
+        for writable in [0o775, 0o757, 0o777] {
+            fs::set_permissions(parent, fs::Permissions::from_mode(writable)).unwrap();
+            match LogStore::open(&path) {
+                Err(Error::Insecure { path, reason }) => {
+                    assert_eq!(path, parent.canonicalize().unwrap());
+                    assert!(reason.contains("chmod go-w"), "it says what mends it: {reason}");
+                }
+                other => panic!("{other:?} below a directory of mode {writable:o}"),
+            }
+            assert_eq!(kind(LogStore::open(between.join("new"))), ErrorKind::Insecure, "none is made there either");
+            assert!(!between.join("new").exists());
+        }
+        // As in /tmp: others can add to it, and not replace what is there.
+        fs::set_permissions(parent, fs::Permissions::from_mode(0o1777)).unwrap();
+        drop(LogStore::open(&path).unwrap());
+        fs::set_permissions(parent, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    drop(LogStore::open(&path).unwrap());
+}
+
+/// Only root can give files away, so only root can see that they are refused then.
+#[test]
+fn what_belongs_to_somebody_else_is_refused() {
+    const SOMEBODY: u32 = 12_345;
+    if !rustix::process::geteuid().is_root() {
+        println!("not tried: giving files away needs root");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let above = directory.path().join("above");
+    fs::create_dir(&above).unwrap();
+    let path = above.join("tokens");
+    drop(LogStore::open(&path).unwrap());
+    for given_away in [above.clone(), path.clone(), path.join("store.log"), path.join("store.lock")] {
+        chown(&given_away, Some(SOMEBODY), None).unwrap();
+        assert_eq!(kind(LogStore::open(&path)), ErrorKind::Insecure, "{}", given_away.display());
+        chown(&given_away, Some(0), None).unwrap();
+        drop(LogStore::open(&path).unwrap());
     }
 }
 

@@ -44,7 +44,7 @@ impl Fixture {
     }
 
     fn is_locked(&self) -> bool {
-        self.directory.open_to_read(LOCK).unwrap().unwrap().is_locked(BYTE).unwrap()
+        self.directory.open_to_read(LOCK).unwrap().unwrap().is_locked(BYTE..BYTE + 1).unwrap()
     }
 }
 

@@ -265,7 +265,7 @@ fn power_loss_ends_all_processes() {
     let (ours, theirs) = (file(&first), file(&second));
     sim.set_plan(Some(Plan::next(Call::Sync, Fault::Crash)));
     assert!(ours.sync().is_err());
-    assert!(theirs.write_at(&[1], 0).is_err() && theirs.is_locked(BYTE).is_err());
+    assert!(theirs.write_at(&[1], 0).is_err() && theirs.is_locked(BYTE..BYTE + 1).is_err());
 }
 
 #[test]

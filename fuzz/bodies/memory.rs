@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -197,7 +198,7 @@ impl File for Node {
         Ok(true)
     }
 
-    fn is_locked(&self, _: u64) -> io::Result<bool> {
+    fn is_locked(&self, _: Range<u64>) -> io::Result<bool> {
         Ok(false)
     }
 

@@ -38,12 +38,12 @@ impl Engine {
     fn take_over(&self, Contradiction { slots, counters, .. }: &Contradiction) -> Result<()> {
         let _compacting = self.take_compactor(self.lock_timeout)?;
         let mut turn = self.take_turn(self.storage.clock())?;
-        let uuid = self.tip.lock().header.uuid;
+        let uuid = self.tip.lock().head.uuid;
         let mut rewrite = Rewrite::nothing(self);
         rewrite.counters.raise(counters.next_id, counters.next_revision);
         for slot in slots.iter().filter(|slot| slot.uuid == uuid) {
             rewrite.generation = rewrite.generation.max(slot.generation.saturating_add(1));
-            rewrite.counters.raise(slot.next_id, slot.next_revision);
+            rewrite.counters.raise_by_slot(slot);
         }
         let compacted = self.rewrite(&mut turn, &rewrite)?;
         // CRASH: the new generation is above the slots of this store, which mean nothing from then on; those of another

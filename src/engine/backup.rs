@@ -16,16 +16,15 @@ impl Engine {
         if self.storage.is_inside(path, self.path()) {
             return Err(Error::NotAStore { path: path.into(), reason: "it lies inside the store itself" });
         }
-        let (header, end, rows, source) = {
+        let (head, end, rows, source) = {
             let mut tip = self.tip.lock();
             self.follow(&mut tip)?;
             let shared = self.shared()?;
-            (tip.header.clone(), tip.end, shared.index.len(), shared.source.share())
+            (tip.head.clone(), tip.end, shared.index.len(), shared.source.share())
         };
-        fresh::make(self.storage.as_ref(), path, &header, |directory| {
-            let crc = header.encode().1;
-            let mut scanner = Scanner::new(source.file().as_ref(), source.path(), header.seed(), crc, end);
-            let mut log = NewLog::start(directory, &header, Counters::FIRST, self.storage.now_ms())?;
+        fresh::make(self.storage.as_ref(), path, &head, |storage, directory| {
+            let mut scanner = Scanner::new(source.file().as_ref(), source.path(), &head.codec, head.first, end);
+            let mut log = NewLog::start(storage, directory, &head, Counters::FIRST, storage.now_ms())?;
             let mut meter = self.progress.start(end);
             while scanner.position() < end {
                 let offset = scanner.position();

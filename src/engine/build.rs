@@ -5,15 +5,18 @@
 
 use std::sync::Arc;
 
-use super::{LOG, LOG_NEW};
+use super::head::Head;
+use super::{LOG, LOG_NEW, mark};
 use crate::error::{Error, Result};
-use crate::format::COUNTER_MAX;
 use crate::format::frame::{FrameBuilder, FrameHeader, Kind, Link};
-use crate::format::header::{FRAMES_AT, FileHeader};
+use crate::format::header::FRAMES_AT;
 use crate::format::operation::Operation;
+use crate::format::slot::Slot;
+use crate::format::{ALIGN, COUNTER_MAX};
+use crate::log::OFFSET_MAX;
 use crate::log::append::{AppendError, Appender, FrameHead, Room, refused};
 use crate::log::scan::Frame;
-use crate::storage::{Directory, File};
+use crate::storage::{Directory, File, Storage};
 use crate::token::TokenView;
 
 /// Body of a base frame, about.
@@ -25,6 +28,9 @@ const SYNC_EVERY: u64 = 8 << 20;
 /// The same while others save to the same device, whose syncs wait for ours.
 const SYNC_EVERY_BESIDE_SAVES: u64 = 256 << 10;
 
+/// As many operations as the longest log holds.
+const GIVEN_MAX: u64 = OFFSET_MAX / ALIGN;
+
 /// Counters that outlive a generation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counters {
@@ -34,6 +40,7 @@ pub(crate) struct Counters {
 
 /// A log file that has no name yet; it goes again if it never gets one.
 pub(crate) struct NewLog<'a> {
+    storage: &'a dyn Storage,
     directory: &'a dyn Directory,
     is_named: bool,
     appender: Appender,
@@ -48,6 +55,22 @@ impl Counters {
     /// Of a store that has given none.
     pub(crate) const FIRST: Self = Self { next_id: 1, next_revision: 1 };
 
+    /// These may have been given too, says what a crash has left, or somebody who need not have the store's key: they are
+    /// not given again. More than any log has room for is not believed, or nothing could be given any more.
+    pub(crate) fn raise_on_hearsay(&mut self, next_id: u64, next_revision: u64) {
+        let believed = |known: u64, told: u64| told.min(known.saturating_add(GIVEN_MAX));
+        self.raise(believed(self.next_id, next_id), believed(self.next_revision, next_revision));
+    }
+
+    /// The same of a slot, which speaks of what was acknowledged: also of ids that callers chose.
+    pub(crate) fn raise_by_slot(&mut self, slot: &Slot) {
+        /// An id that counts has at most 18 digits.
+        const CHOSEN_MAX: u64 = 1_000_000_000_000_000_000;
+        let chosen = slot.next_id.min(CHOSEN_MAX);
+        self.raise(chosen, 0);
+        self.raise_on_hearsay(slot.next_id, slot.next_revision);
+    }
+
     /// These were given already, too.
     pub(crate) fn raise(&mut self, next_id: u64, next_revision: u64) {
         self.next_id = self.next_id.max(next_id).min(COUNTER_MAX);
@@ -57,19 +80,21 @@ impl Counters {
 
 impl<'a> NewLog<'a> {
     /// Starts the file, in place of any that an earlier attempt left.
-    pub(crate) fn start(
+    pub(super) fn start(
+        storage: &'a dyn Storage,
         directory: &'a dyn Directory,
-        header: &FileHeader,
+        head: &Head,
         counters: Counters,
         time_ms: u64,
     ) -> Result<Self> {
         directory.remove(LOG_NEW)?;
-        let file = directory.create(LOG_NEW)?;
+        let file = mark::mark(directory, directory.create(LOG_NEW)?, head.generation)?;
         let path = directory.path().join(LOG_NEW);
-        let (copy, crc) = header.encode();
+        let (copy, _) = head.encode();
         let both = [copy.as_slice(), &copy].concat();
-        let appender = Appender::fresh(file, &path, header.seed(), FRAMES_AT, Link::first(crc));
+        let appender = Appender::fresh(file, &path, &head.codec, FRAMES_AT, head.first);
         let log = Self {
+            storage,
             directory,
             is_named: false,
             appender,
@@ -91,7 +116,10 @@ impl<'a> NewLog<'a> {
 
     /// Carries a row over.
     pub(crate) fn push(&mut self, row: &TokenView<'_>) -> Result<()> {
-        let frame = self.frame.get_or_insert_with(|| self.appender.frame(BASE_CAPACITY));
+        let frame = match &mut self.frame {
+            Some(frame) => frame,
+            none => none.insert(self.appender.frame(self.storage, BASE_CAPACITY)?),
+        };
         frame.push(&Operation::Put(row.clone())).map_err(refused)?;
         if frame.len() >= BASE_BODY_LEN.min(self.sync_every) {
             self.flush()?;
@@ -108,7 +136,7 @@ impl<'a> NewLog<'a> {
 
     /// Carries a frame of the generation before over, whose place and surroundings are others here.
     pub(crate) fn transcribe(&mut self, frame: &Frame<'_>) -> Result<()> {
-        let mut copy = self.appender.frame(frame.bytes.len());
+        let mut copy = self.appender.frame(self.storage, frame.bytes.len())?;
         for located in &frame.operations {
             copy.push(&located.operation).map_err(refused)?;
         }
@@ -147,7 +175,7 @@ impl<'a> NewLog<'a> {
 
     /// Ends the file: room to write into, then the seal.
     pub(crate) fn seal(&mut self, rows: u64) -> Result<()> {
-        let mut frame = self.appender.frame(0);
+        let mut frame = self.appender.frame(self.storage, 0)?;
         frame.push(&Operation::Sealed { rows }).map_err(refused)?;
         self.appender.make_room(frame.len(), Room::Ordinary).map_err(|error| match error {
             AppendError::Undone(error) | AppendError::Unknown(error) => error,

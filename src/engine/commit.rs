@@ -212,7 +212,8 @@ impl Turn<'_> {
         let engine = self.engine;
         let page = &engine.lock_file.page;
         let appender = &mut self.writer.appender;
-        let mut frame = appender.frame(usize::try_from(plan.frame_len()).unwrap_or(0));
+        let mut frame =
+            appender.frame(engine.storage.as_ref(), usize::try_from(plan.frame_len()).unwrap_or(0)).map_err(kept)?;
         let source = engine.shared().map_err(kept)?.source.share();
         let mut places = Vec::with_capacity(plan.operations.len());
         for planned in &plan.operations {

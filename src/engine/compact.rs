@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use super::Engine;
 use super::build::Counters;
 use super::locks::StoreLock;
 use super::meters::{Count, Timed};
 use super::replay::{Replayed, replay_durable};
 use super::rewrite::{Built, Original, Rewrite};
+use super::{Engine, Keyring};
 use crate::error::{Error, Result};
 use crate::format::frame::Link;
 use crate::log::scan::Scanner;
@@ -41,14 +41,14 @@ impl Engine {
     /// Moves to a new generation.
     pub(crate) fn compact(&self) -> Result<CompactReport> {
         let _compacting = self.take_compactor(self.lock_timeout)?;
-        self.move_on(&self.progress)
+        self.move_on(&self.progress, None)
     }
 
     /// The same in the background, unless somebody is at it, or `still_due` says no once it is our turn.
     pub(super) fn try_compact(&self, still_due: impl FnOnce() -> Result<bool>) -> Result<Option<CompactReport>> {
         let _compacting = self.take_compactor(Duration::ZERO)?;
         self.catch_up()?;
-        if still_due()? { self.move_on(&Listener::default()).map(Some) } else { Ok(None) }
+        if still_due()? { self.move_on(&Listener::default(), None).map(Some) } else { Ok(None) }
     }
 
     /// Makes the generation that follows a move whose maker died in it; not for nothing, if somebody else has made it
@@ -56,7 +56,7 @@ impl Engine {
     pub(super) fn end_doubt(&self, compacting: Option<&Compacting<'_>>) -> Result<()> {
         let _compacting = if compacting.is_none() { Some(self.take_compactor(self.lock_timeout)?) } else { None };
         if self.lock_file.page.state().1.pending().is_some() {
-            self.move_on(&self.progress)?;
+            self.move_on(&self.progress, None)?;
         }
         Ok(())
     }
@@ -71,19 +71,23 @@ impl Engine {
         Ok(compacting)
     }
 
-    fn move_on(&self, progress: &Listener) -> Result<CompactReport> {
+    /// For whoever has the right to make a new generation: one with the present rows, and another key, if so wished.
+    pub(super) fn move_on(&self, progress: &Listener, rekeyed: Option<Keyring>) -> Result<CompactReport> {
         let start = self.storage.clock();
-        let report = self.move_rows(progress)?;
+        let report = self.move_rows(progress, rekeyed.as_ref())?;
+        if let Some(keyring) = rekeyed {
+            *self.keyring.lock() = keyring;
+        }
         self.meters.count(Count::Compactions);
         self.meters.time(Timed::Compaction, self.storage.clock().saturating_sub(start));
         Ok(report)
     }
 
-    fn move_rows(&self, progress: &Listener) -> Result<CompactReport> {
+    fn move_rows(&self, progress: &Listener, rekeyed: Option<&Keyring>) -> Result<CompactReport> {
         self.catch_up()?;
         self.heal()?;
         self.renew_now()?;
-        let rewrite = Rewrite::nothing(self);
+        let rewrite = Rewrite { rekeyed: rekeyed.cloned(), ..Rewrite::nothing(self) };
         let (original, built) = self.build(&rewrite, progress)?;
         let mut carrying =
             Carrying { engine: self, copied: (original.end, original.link), built, carried: false, original };
@@ -100,7 +104,8 @@ impl Engine {
             self.seal(&mut carrying.built)?;
         }
         let Carrying { built, copied: (end, _), .. } = carrying;
-        let report = self.install(&mut turn, built, Some(end), end)?;
+        let installed = self.install(&mut turn, built, Some(end), end);
+        let report = installed.map_err(|error| if rekeyed.is_some() { self.unknown_if_shown(error) } else { error })?;
         drop(turn);
         trace::compacted(&self.log_path, &report);
         Ok(report)
@@ -117,16 +122,16 @@ impl Engine {
         if !self.shared()?.source.has_older() {
             return Ok(());
         }
-        let (header, file, end) = {
+        let (head, file, end) = {
             let tip = self.tip.lock();
-            (tip.header.clone(), tip.file.clone(), tip.end)
+            (tip.head.clone(), tip.file.clone(), tip.end)
         };
-        let mut replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
+        let mut replayed = replay_durable(&file, &self.log_path, &head, end, self.read_mode)?;
         let tip = self.tip.lock();
         if tip.file.identity() != file.identity() {
             return Ok(());
         }
-        replayed.read_on(&header, tip.end)?;
+        replayed.read_on(&head, tip.end)?;
         let Replayed { index, source, dead_since_ms, .. } = replayed;
         let mut renewed = (index, source.into());
         self.publish(|shared| {
@@ -148,7 +153,12 @@ impl Rewrite<'_> {
         let tip = engine.tip.lock();
         let Link { next_id, next_revision, .. } = tip.link;
         let generation = engine.next_generation(&tip);
-        Self { generation, counters: Counters { next_id, next_revision }, changed: std::collections::BTreeMap::new() }
+        Self {
+            generation,
+            counters: Counters { next_id, next_revision },
+            rekeyed: None,
+            changed: std::collections::BTreeMap::new(),
+        }
     }
 }
 
@@ -168,16 +178,16 @@ impl Carrying<'_> {
     fn round(&mut self) -> Result<u64> {
         let end = {
             let tip = self.engine.tip.lock();
-            if tip.header.generation != self.original.header.generation {
+            if tip.head.generation != self.original.head.generation {
                 // Only somebody who holds another lock file can have made it.
                 return Err(Error::LockReplaced { path: self.engine.log_path.clone() });
             }
             tip.end
         };
         let (from, link) = self.copied;
-        let (path, seed) = (&self.engine.log_path, self.original.header.seed());
+        let (path, codec) = (&self.engine.log_path, &self.original.head.codec);
         let file = self.original.source.file().clone();
-        let mut old = Scanner::after(file.as_ref(), path, seed, (from, link), end);
+        let mut old = Scanner::after(file.as_ref(), path, codec, (from, link), end);
         while old.position() < end {
             self.engine.check_usable()?;
             let offset = old.position();

@@ -8,7 +8,8 @@ use super::look::FoundLog;
 use super::verify::verify_path;
 use crate::error::{ErrorKind, Result};
 use crate::format::frame::Kind;
-use crate::format::operation::{Located, Operation};
+use crate::format::operation::{Located, LockedKind, Operation};
+use crate::format::seal::Contents;
 use crate::index::IndexBuilder;
 use crate::inspect::{FrameInfo, FrameKind, OperationInfo, OperationKind};
 use crate::log::Location;
@@ -26,7 +27,7 @@ pub(crate) fn dump(
     path: &Path,
     mut f: impl FnMut(&FrameInfo<'_>) -> ControlFlow<()>,
 ) -> Result<VerifyReport> {
-    match FoundLog::open(storage, path) {
+    match FoundLog::open(storage, path, &options.keyring.to_look()) {
         Ok(mut log) => {
             // Somebody may be writing: what comes after this is not listed, for it is not known what it replaces.
             let (live, end) = live_offsets(&log)?;
@@ -47,10 +48,12 @@ pub(crate) fn dump(
 
 /// Where the puts lie that hold the present rows, as far as the log can be read, and where its last frame ends.
 fn live_offsets(log: &FoundLog) -> Result<(HashSet<u64>, u64)> {
-    let source = Source::new(log.file.clone(), &log.path, log.extent().seed, ReadMode::Copy, log.end)?;
+    let source = Source::new(log.file.clone(), &log.path, &log.header.head.codec, ReadMode::Copy, log.end)?;
     let mut rows = IndexBuilder::new();
+    let is_locked = matches!(log.header.head.codec.contents, Contents::Locked);
     let end = walk(log.extent(), |step| {
-        if let Step::Frame(frame) = step {
+        // Without the key nobody knows which rows they are.
+        if let (Step::Frame(frame), false) = (step, is_locked) {
             rows.apply_readable(&source, &frame.operations)?;
         }
         Ok(ControlFlow::Continue(()))
@@ -81,6 +84,16 @@ fn describe_operation<'a>(located: &'a Located<'_>, live: &HashSet<u64>) -> Oper
         Operation::Clear => (OperationKind::Clear, None),
         Operation::Sealed { .. } => (OperationKind::Sealed, None),
         Operation::Recovered { .. } => (OperationKind::Recovered, None),
+        Operation::Locked { kind } => (
+            match kind {
+                LockedKind::Put => OperationKind::Put,
+                LockedKind::Delete => OperationKind::Delete,
+                LockedKind::Clear => OperationKind::Clear,
+                LockedKind::Sealed => OperationKind::Sealed,
+                LockedKind::Recovered => OperationKind::Recovered,
+            },
+            None,
+        ),
     };
     OperationInfo { kind, id, live: live.contains(&located.offset), offset: located.offset, len: located.len }
 }

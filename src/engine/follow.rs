@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
+use super::build::Counters;
+use super::head::Head;
 use super::join::generation_in_doubt;
 use super::locks::{self, LogLock};
 use super::page::{State, Swap};
 use super::recover::{FoundHeader, read_header};
 use super::replay::{Replayed, replay_durable};
-use super::{Engine, LOG, Mode, Shared};
+use super::{Engine, LOG, Mode, Shared, mark};
 use crate::error::{DecodeError, Error, Result};
-use crate::format::COUNTER_MAX;
-use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, Kind, Link};
-use crate::format::header::FileHeader;
+use crate::format::frame::{FRAME_HEADER_LEN, Kind, Link};
 use crate::format::operation::SEALED_LEN;
 use crate::log::scan::{Frame, Scanner};
 use crate::log::source::Source;
@@ -22,7 +22,7 @@ use crate::storage::{Access, File};
 
 /// Where this handle stands in the log: up to here everything is in the index.
 pub(super) struct Tip {
-    pub(super) header: FileHeader,
+    pub(super) head: Head,
     pub(super) file: Arc<dyn File>,
     /// `None` if this handle only reads.
     pub(super) log_lock: Option<LogLock>,
@@ -34,7 +34,9 @@ impl Tip {
     /// Whoever recovered the store may know of ids that were given and whose frames are gone, and had no room to say so in
     /// the log.
     pub(super) fn reserve_ids(&mut self, state: &State) {
-        self.link.next_id = self.link.next_id.max(state.next_id.min(COUNTER_MAX));
+        let mut counters = Counters { next_id: self.link.next_id, next_revision: self.link.next_revision };
+        counters.raise_on_hearsay(state.next_id, 0);
+        self.link.next_id = counters.next_id;
     }
 }
 
@@ -68,9 +70,10 @@ impl Engine {
     /// has slept since before the last one that was published, whose file nobody can open any more.
     pub(super) fn follow_to_write(&self, tip: &mut Tip) -> Result<()> {
         let (version, state) = self.lock_file.page.state();
-        if let Some(pending) = state.pending().filter(|_| tip.header.generation != state.generation)
-            && let Some((generation, durable_end)) = generation_in_doubt(self.directory.as_ref(), &state, pending)?
-            && generation != tip.header.generation
+        if let Some(pending) = state.pending().filter(|_| tip.head.generation != state.generation)
+            && let Some((generation, durable_end)) =
+                generation_in_doubt(self.directory.as_ref(), &self.keyring(), &state, pending)?
+            && generation != tip.head.generation
         {
             let in_doubt = State { generation, durable_end, swap: Swap::default(), ..state };
             self.follow_to(tip, version, &in_doubt)?;
@@ -80,52 +83,58 @@ impl Engine {
 
     /// Returns whether it came there: the file may not be found under its name just now.
     fn follow_to(&self, tip: &mut Tip, version: u64, state: &State) -> Result<bool> {
-        if state.generation == tip.header.generation && state.durable_end >= tip.end {
+        if state.generation == tip.head.generation && state.durable_end >= tip.end {
             self.read_on(tip, state.durable_end)?;
             tip.reserve_ids(state);
             self.set_version(version)?;
             return Ok(true);
         }
         let missing = || Error::LockReplaced { path: self.log_path.clone() };
-        let file = locks::open_log(self.directory.as_ref(), self.access())?.ok_or_else(missing)?;
-        let FoundHeader { header, .. } = read_header(file.as_ref(), &self.log_path)?;
-        if header.uuid != tip.header.uuid {
+        let file = locks::open(self.directory.as_ref(), LOG, self.access())?.ok_or_else(missing)?;
+        let FoundHeader { head, .. } = read_header(file.as_ref(), &self.log_path, &self.keyring())?;
+        if head.uuid != tip.head.uuid {
             let reason = "another store took its place while it was open";
             return Err(Error::Copied { path: self.log_path.clone(), reason });
         }
+        if head.generation < tip.head.generation {
+            // Generations only rise: somebody put an earlier file back, and the page to it.
+            let reason = DecodeError::Invalid { rule: "an earlier generation than the one that was shown already" };
+            return Err(Error::Corrupt { path: self.log_path.clone(), offset: 0, reason });
+        }
         let Swap { new_end, old_end, .. } = state.swap;
-        let end = match header.generation {
+        let end = match head.generation {
             generation if generation == state.generation => state.durable_end,
             // Its maker has not published it yet, and may never; what it begins with was published before.
             generation if state.pending() == Some(generation) && old_end > 0 => new_end,
             _ => return Ok(false),
         };
-        if header.generation == tip.header.generation && end < tip.end {
+        if head.generation == tip.head.generation && end < tip.end {
             // What was durable stays so: to follow would be to forget, and then to write over it.
             let reason = DecodeError::Invalid { rule: "the shared page ends before what it has shown already" };
             return Err(Error::Corrupt { path: self.log_path.clone(), offset: end, reason });
         }
+        let Some(file) = mark::mark_current(self.directory.as_ref(), file, head.generation)? else { return Ok(false) };
         let log_lock = if self.mode == Mode::ReadOnly { None } else { LogLock::join(self.directory.as_ref(), LOG)? };
         if self.mode != Mode::ReadOnly && !log_lock.as_ref().is_some_and(|lock| lock.is_of(file.as_ref())) {
             return Ok(false);
         }
-        if self.can_go_on(tip, &header, &state.swap) {
+        if self.can_go_on(tip, &head, &state.swap) {
             self.read_on(tip, old_end)?;
-            let link = self.sealed_link(file.as_ref(), &header, new_end)?.ok_or_else(|| self.unlike_page(new_end))?;
-            let source = self.source(&file, &header, end)?;
+            let link = self.sealed_link(file.as_ref(), &head, new_end)?.ok_or_else(|| self.unlike_page(new_end))?;
+            let source = self.source(&file, &head, end)?;
             source.publish(new_end)?;
             self.publish(|shared| {
                 shared.source = source.after(shared.source.share()).into();
                 shared.dead_since_ms = None;
                 Ok(())
             })?;
-            *tip = Tip { header, file, log_lock, end: new_end, link };
+            *tip = Tip { head, file, log_lock, end: new_end, link };
             self.read_on(tip, end)?;
             self.set_version(version)?;
         } else {
-            let replayed = replay_durable(&file, &self.log_path, &header, end, self.read_mode)?;
+            let replayed = replay_durable(&file, &self.log_path, &head, end, self.read_mode)?;
             let Replayed { index, source, link, dead_since_ms, .. } = replayed;
-            *tip = Tip { header, file, log_lock, end, link };
+            *tip = Tip { head, file, log_lock, end, link };
             self.publish(|shared| {
                 *shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
                 Ok(())
@@ -138,8 +147,8 @@ impl Engine {
 
     /// Whether the rows that are shown now are those with which the new generation begins, or will be when the old log
     /// was read to its end.
-    fn can_go_on(&self, tip: &Tip, header: &FileHeader, swap: &Swap) -> bool {
-        let follows = swap.from == tip.header.generation && swap.to == header.generation && swap.to == swap.from + 1;
+    fn can_go_on(&self, tip: &Tip, head: &Head, swap: &Swap) -> bool {
+        let follows = swap.from == tip.head.generation && swap.to == head.generation && swap.to == swap.from + 1;
         // An index that is lost is built anew either way.
         follows && swap.old_end >= tip.end && self.shared().is_ok_and(|shared| !shared.source.has_older())
     }
@@ -150,7 +159,7 @@ impl Engine {
             return Ok(());
         }
         let file = tip.file.clone();
-        let mut scanner = Scanner::after(file.as_ref(), &self.log_path, tip.header.seed(), (tip.end, tip.link), end);
+        let mut scanner = Scanner::after(file.as_ref(), &self.log_path, &tip.head.codec, (tip.end, tip.link), end);
         while scanner.position() < end {
             let offset = scanner.position();
             let frame = scanner.next_frame()?;
@@ -183,9 +192,9 @@ impl Engine {
         })
     }
 
-    fn source(&self, file: &Arc<dyn File>, header: &FileHeader, end: u64) -> Result<Source> {
-        let source = Source::new(file.clone(), &self.log_path, header.seed(), self.read_mode, end)?;
-        Ok(source.of_generation(header.generation))
+    fn source(&self, file: &Arc<dyn File>, head: &Head, end: u64) -> Result<Source> {
+        let source = Source::new(file.clone(), &self.log_path, &head.codec, self.read_mode, end)?;
+        Ok(source.of_generation(head.generation))
     }
 
     fn access(&self) -> Access {
@@ -198,13 +207,15 @@ impl Engine {
     }
 
     /// What the frame behind a seal that ends at `end` has to follow; `None` if there is no such seal.
-    fn sealed_link(&self, file: &dyn File, header: &FileHeader, end: u64) -> Result<Option<Link>> {
-        const SEAL_LEN: usize = FRAME_HEADER_LEN + SEALED_LEN;
-        let Some(offset) = end.checked_sub(SEAL_LEN as u64) else { return Ok(None) };
-        let mut bytes = [0; SEAL_LEN];
-        let read = file.read_at(&mut bytes, offset).map_err(|error| Error::io("read", &self.log_path, error))?;
-        let decoded = FrameHeader::decode(header.seed(), offset, &bytes[..read.min(FRAME_HEADER_LEN)]);
-        let sealed = decoded.ok().filter(|(found, _)| found.kind == Kind::Seal && found.frame_len() == SEAL_LEN as u64);
-        Ok(sealed.map(|(found, crc)| Link::at(&found, crc)))
+    fn sealed_link(&self, file: &dyn File, head: &Head, end: u64) -> Result<Option<Link>> {
+        let sealed_len = SEALED_LEN + head.codec.content_len_more() as usize;
+        let frame_len = (FRAME_HEADER_LEN + sealed_len + head.codec.trailer_len()) as u64;
+        let Some(offset) = end.checked_sub(frame_len) else { return Ok(None) };
+        // What stands before is read later; that the seal is genuine has to be known before anything is chained to it.
+        let mut scanner = Scanner::new(file, &self.log_path, &head.codec, head.first, end);
+        scanner.resume(offset);
+        let seal = scanner.next_frame()?.ok();
+        let seal = seal.filter(|frame| frame.header.kind == Kind::Seal && frame.header.frame_len() == frame_len);
+        Ok(seal.map(|frame| frame.after))
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::build::NewLog;
+use super::head::Head;
 use super::lock_file::LockFile;
 use super::locks::StoreLock;
 use super::replay::replay_durable;
 use super::{LOCK, LOG, LOG_NEW};
 use crate::error::{Error, Result};
-use crate::format::header::FileHeader;
 use crate::format::slot::Slot;
 use crate::options::ReadMode;
 use crate::storage::{Directory, Storage};
@@ -21,8 +21,8 @@ use crate::storage::{Directory, Storage};
 pub(super) fn make(
     storage: &dyn Storage,
     path: &Path,
-    header: &FileHeader,
-    fill: impl FnOnce(&dyn Directory) -> Result<(NewLog<'_>, u64)>,
+    head: &Head,
+    fill: impl for<'a> FnOnce(&'a dyn Storage, &'a dyn Directory) -> Result<(NewLog<'a>, u64)>,
 ) -> Result<()> {
     let mut place = Place::take(storage, path)?;
     let directory = place.directory.clone();
@@ -40,8 +40,8 @@ pub(super) fn make(
         return Err(occupied(directory.as_ref()));
     }
     directory.make_private()?;
-    let (log, rows) = fill(directory.as_ref())?;
-    finish(directory.as_ref(), &lock_file, header, log, rows)?;
+    let (log, rows) = fill(storage, directory.as_ref())?;
+    finish(directory.as_ref(), &lock_file, head, log, rows)?;
     (files.ours, place.made) = (false, false);
     lock.release();
     Ok(())
@@ -92,24 +92,18 @@ impl Drop for Files<'_> {
     }
 }
 
-fn finish(
-    directory: &dyn Directory,
-    lock_file: &LockFile,
-    header: &FileHeader,
-    mut log: NewLog<'_>,
-    rows: u64,
-) -> Result<()> {
+fn finish(directory: &dyn Directory, lock_file: &LockFile, head: &Head, mut log: NewLog<'_>, rows: u64) -> Result<()> {
     log.sync()?;
     // As an opener would read it.
-    replay_durable(log.file(), &directory.path().join(LOG_NEW), header, log.end(), ReadMode::Copy)?;
+    replay_durable(log.file(), &directory.path().join(LOG_NEW), head, log.end(), ReadMode::Copy)?;
     log.seal(rows)?;
     directory.sync_parent()?;
     log.rename(false)?;
     let appender = log.finish()?;
     let link = appender.link();
     lock_file.write_first_slot(&Slot {
-        uuid: header.uuid,
-        generation: header.generation,
+        uuid: head.uuid,
+        generation: head.generation,
         watermark: appender.end(),
         next_id: link.next_id,
         next_revision: link.next_revision,

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use super::follow::Tip;
+use super::head::{Keyring, refuse_forged};
 use super::lock_file::LockFile;
 use super::locks::{self, POLL, StoreLock};
 use super::open::Parts;
 use super::page::State;
 use super::recover::{FoundHeader, proved_end, read_header, read_known_header};
 use super::replay::{Replayed, replay, replay_through};
-use super::{Engine, LOG, Mode, Shared, redo};
+use super::{Engine, LOG, Mode, Shared, mark, redo};
 use crate::error::{Error, Result};
 use crate::format::slot::Slot;
 use crate::log::scan::Scanner;
@@ -137,14 +138,13 @@ impl Joining<'_> {
         let (version, state) = self.lock_file.page.state();
         let read = match state.pending() {
             None => Ok(None),
-            Some(pending) => {
-                generation_in_doubt(self.directory.as_ref(), &state, pending).and_then(|found| match found {
+            Some(pending) => generation_in_doubt(self.directory.as_ref(), &self.options.keyring, &state, pending)
+                .and_then(|found| match found {
                     Some((generation, durable_end)) => {
                         self.read(true, version, &State { generation, durable_end, ..state })
                     }
                     None => Ok(None),
-                })
-            }
+                }),
         };
         lock.release_commit(self.storage, &self.lock_file.page);
         read
@@ -155,13 +155,14 @@ impl Joining<'_> {
         let (directory, path) = (self.directory.as_ref(), self.directory.path().join(LOG));
         let missing = || Error::LockReplaced { path: path.clone() };
         let access = if is_writer { Access::Write } else { Access::Read };
-        let file = locks::open_log(directory, access)?.ok_or_else(missing)?;
-        let FoundHeader { header, damaged_copy, .. } = read_header(file.as_ref(), &path)?;
-        if header.generation != state.generation {
+        let file = locks::open(directory, LOG, access)?.ok_or_else(missing)?;
+        let FoundHeader { head, damaged_copy } = read_header(file.as_ref(), &path, &self.options.keyring)?;
+        if head.generation != state.generation {
             return Ok(None);
         }
+        let Some(file) = mark::mark_current(directory, file, head.generation)? else { return Ok(None) };
         if is_writer {
-            header.check_writable().map_err(|reason| Error::Unsupported { path: path.clone(), reason })?;
+            head.check_writable().map_err(|reason| Error::Unsupported { path: path.clone(), reason })?;
         }
         let log_lock = if is_writer { locks::LogLock::join(directory, LOG)? } else { None };
         if log_lock.as_ref().is_some_and(|lock| !lock.is_of(file.as_ref())) {
@@ -170,14 +171,14 @@ impl Joining<'_> {
         let mut report =
             OpenReport { joined: true, header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };
         let mut meter = self.options.progress.start(state.durable_end);
-        let replayed = replay_through(&file, &path, &header, state.durable_end, self.options.read_mode, |frame| {
+        let replayed = replay_through(&file, &path, &head, state.durable_end, self.options.read_mode, |frame| {
             report.frames += 1;
             report.operations += frame.operations.len() as u64;
             meter.step_to(frame.offset + frame.header.frame_len());
         })?;
         let Replayed { index, source, link, dead_since_ms, .. } = replayed;
         let shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
-        let mut tip = Tip { header, file, log_lock, end: state.durable_end, link };
+        let mut tip = Tip { head, file, log_lock, end: state.durable_end, link };
         tip.reserve_ids(state);
         Ok(Some(Joined { tip, shared, report }))
     }
@@ -186,33 +187,35 @@ impl Joining<'_> {
 /// The generation that has the name while a move is in doubt, and its end. For whoever has the right to commit.
 pub(super) fn generation_in_doubt(
     directory: &dyn Directory,
+    keys: &Keyring,
     state: &State,
     pending: u64,
 ) -> Result<Option<(u64, u64)>> {
     let path = directory.path().join(LOG);
-    let Some(file) = locks::open_log(directory, Access::Write)? else { return Ok(None) };
-    let FoundHeader { header, crc, .. } = read_header(file.as_ref(), &path)?;
-    if header.generation == pending {
+    let Some(file) = locks::open(directory, LOG, Access::Write)? else { return Ok(None) };
+    let FoundHeader { head, .. } = read_header(file.as_ref(), &path, keys)?;
+    if head.generation == pending {
         return Ok(Some((pending, state.swap.new_end)));
     }
-    if header.generation <= state.generation || header.generation > pending {
+    if head.generation <= state.generation || head.generation > pending {
         return Ok(None);
     }
     // CRASH: its maker died after the rename, and whoever wanted to end that died before the next one. The page
     // speaks of the later one alone. Nobody has appended to this file, so it ends with its last seal.
     let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
-    let mut scanner = Scanner::new(file.as_ref(), &path, header.seed(), crc, file_len);
+    let mut scanner = Scanner::new(file.as_ref(), &path, &head.codec, head.first, file_len);
     let reason = loop {
         if let Err(reason) = scanner.next_frame()?.map(drop) {
             break reason;
         }
     };
     let end = scanner.position();
-    let tail = tail::examine(file.as_ref(), &path, header.seed(), end, file_len)?;
+    refuse_forged(&reason, &path, end)?;
+    let tail = tail::examine(file.as_ref(), &path, head.codec.seed, end, file_len)?;
     if tail.watermark > end || !scanner.link().sealed {
         return Err(Error::Corrupt { path, offset: end, reason });
     }
-    Ok(Some((header.generation, end)))
+    Ok(Some((head.generation, end)))
 }
 
 /// Reads a store that nobody has open for writing, as an opener would, and leaves it as it is.
@@ -220,7 +223,7 @@ fn read_alone(options: &Options, directory: &dyn Directory, lock_file: &LockFile
     let path = directory.path().join(LOG);
     let version = lock_file.page.version();
     let slots: Vec<Slot> = lock_file.slots().collect();
-    let file = match locks::open_log(directory, Access::Read)? {
+    let file = match locks::open(directory, LOG, Access::Read)? {
         Some(file) => file,
         None if slots.is_empty() => {
             return Err(Error::NotAStore { path: directory.path().into(), reason: "there is no store.log" });
@@ -230,25 +233,27 @@ fn read_alone(options: &Options, directory: &dyn Directory, lock_file: &LockFile
     // Nothing should be believed that only memory holds. A medium that cannot be written to needs no sync.
     let _ = file.sync();
     let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
-    let FoundHeader { header, crc, damaged_copy } = read_known_header(file.as_ref(), &path, file_len, &slots)?;
-    let file = redo::with_pending(directory, file, &header, &|file| file)?;
-    let source = Source::new(file.clone(), &path, header.seed(), options.read_mode, file_len)?;
-    let source = source.of_generation(header.generation);
+    let FoundHeader { head, damaged_copy } =
+        read_known_header(file.as_ref(), &path, &options.keyring, file_len, &slots)?;
+    let file = mark::mark(directory, file, head.generation)?;
+    let file = redo::with_pending(directory, file, &head, &|file| file)?;
+    let source = Source::new(file.clone(), &path, &head.codec, options.read_mode, file_len)?;
+    let source = source.of_generation(head.generation);
     let mut report = OpenReport { header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };
     let mut meter = options.progress.start(file_len);
-    let mut scanner = Scanner::new(file.as_ref(), &path, header.seed(), crc, file_len);
+    let mut scanner = Scanner::new(file.as_ref(), &path, &head.codec, head.first, file_len);
     let (index, dead_since_ms, reason) = replay(&mut scanner, &source, |frame| {
         report.frames += 1;
         report.operations += frame.operations.len() as u64;
         meter.step_to(frame.offset + frame.header.frame_len());
     })?;
     let (end, link) = (scanner.position(), scanner.link());
-    let tail = tail::examine(file.as_ref(), &path, header.seed(), end, file_len)?;
-    if tail.watermark > end || !link.sealed || proved_end(&header, &slots) > end {
+    let tail = tail::examine(file.as_ref(), &path, head.codec.seed, end, file_len)?;
+    if tail.watermark > end || !link.sealed || proved_end(&head, &slots) > end {
         return Err(Error::Corrupt { path, offset: end, reason });
     }
     report.recovered =
         (tail.end > end).then(|| RecoveredTail { offset: end, bytes_cut: tail.end - end, reason, quarantine: None });
     let shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
-    Ok(Joined { tip: Tip { header, file, log_lock: None, end, link }, shared, report })
+    Ok(Joined { tip: Tip { head, file, log_lock: None, end, link }, shared, report })
 }

@@ -6,12 +6,13 @@
 //! Order: the door; presence; the compactor; the right to commit. The log's byte is only ever tried. ARCHITECTURE.md,
 //! "Processes".
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::page::SharedPage;
-use super::{LOCK, LOG};
+use super::{LOCK, LOG, mark};
 use crate::error::{Error, Result};
 use crate::storage::{Access, Directory, File, Lock, Storage};
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -26,8 +27,6 @@ pub(super) const PRESENCE: u64 = 2;
 const DOOR: u64 = 3;
 /// Of the log: held by whoever may write to this file.
 const WRITERS: u64 = 0;
-/// Of the log: held by whoever reads or maps this file, on the opening that is mapped.
-const READERS: u64 = 1;
 
 /// There is no waiting with a time limit for these locks.
 pub(super) const POLL: Duration = Duration::from_millis(1);
@@ -95,7 +94,16 @@ impl StoreLock {
 
     /// Whether somebody else has the store open for writing. Asks, and takes nothing.
     pub(crate) fn is_anybody_present(&self) -> Result<bool> {
-        self.file.is_locked(PRESENCE).map_err(|error| Error::io("ask for the lock of", &self.path, error))
+        self.is_held_by_others(PRESENCE..PRESENCE + 1)
+    }
+
+    /// Whether anybody, in this process too, has a log open that is of an earlier generation.
+    pub(crate) fn is_earlier_open(&self, generation: u64) -> Result<bool> {
+        self.is_held_by_others(mark::before(generation))
+    }
+
+    fn is_held_by_others(&self, bytes: Range<u64>) -> Result<bool> {
+        self.file.is_locked(bytes).map_err(|error| Error::io("ask for the lock of", &self.path, error))
     }
 
     /// Makes another process's writers wait. Under the handle's own mutex of writers. The time limit counts from `start`;
@@ -266,25 +274,11 @@ impl LogLock {
     }
 }
 
-/// Opens the log for reading and mapping, and holds it as its reader for as long as anything of it is mapped.
-pub(crate) fn open_log(directory: &dyn Directory, access: Access) -> Result<Option<Arc<dyn File>>> {
-    let file = open(directory, LOG, access)?;
-    if let Some(file) = &file {
-        hold_as_reader(directory, LOG, file.as_ref())?;
-    }
-    Ok(file)
-}
-
 pub(super) fn open(directory: &dyn Directory, name: &str, access: Access) -> Result<Option<Arc<dyn File>>> {
     match access {
         Access::Write => directory.open(name),
         Access::Read => directory.open_to_read(name),
     }
-}
-
-/// Whoever wants to know that a file is gone for good waits for this lock.
-pub(crate) fn hold_as_reader(directory: &dyn Directory, name: &str, file: &dyn File) -> Result<()> {
-    try_lock(directory, name, file, READERS, Lock::Shared).map(drop)
 }
 
 fn check_current(directory: &dyn Directory, name: &str, file: &dyn File) -> Result<()> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::head::Keyring;
 use super::lock_file::LOCK_LEN;
 use super::locks::PRESENCE;
 use super::recover::{FoundHeader, contradiction, proved_end, read_header_beside};
 use super::{LOCK, LOG, lock_file, redo};
 use crate::error::{Error, Result};
-use crate::format::Seed;
 use crate::format::slot::Slot;
 use crate::log::walk::Extent;
 use crate::storage::{Directory, File, Storage};
@@ -29,7 +29,6 @@ pub(super) struct FoundLog {
     pub(super) end: u64,
     pub(super) file_len: u64,
     pub(super) in_use: bool,
-    pub(super) seed: Seed,
     pub(super) header: FoundHeader,
     pub(super) slots: Vec<Slot>,
 }
@@ -44,16 +43,17 @@ pub(super) struct Headless {
 
 impl FoundLog {
     /// Finds the log of the store at `path`, whatever the lock file says of it.
-    pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<Self> {
-        Self::open_through(storage, path, &|file| file, |error, _| Err(error))
+    pub(super) fn open(storage: &dyn Storage, path: &Path, keys: &Keyring) -> Result<Self> {
+        Self::open_through(storage, path, keys, &|file| file, |error, _, _| Err(error))
     }
 
     /// The same, reading all files through `through`; a log of which no header can be read is left to `without_header`.
     pub(super) fn open_through(
         storage: &dyn Storage,
         path: &Path,
+        keys: &Keyring,
         through: &dyn Fn(Arc<dyn File>) -> Arc<dyn File>,
-        without_header: fn(Error, &Headless) -> Result<Self>,
+        without_header: fn(Error, &Headless, &Keyring) -> Result<Self>,
     ) -> Result<Self> {
         let nothing = |reason| Error::NotAStore { path: path.into(), reason };
         let directory = storage.open_dir(path)?.ok_or_else(|| nothing("there is nothing"))?;
@@ -67,18 +67,18 @@ impl FoundLog {
             None => return Err(Error::Copied { path, reason: "the lock file knows of a log that is not there" }),
         };
         let file_len = || file.file_len().map_err(|error| Error::io("stat", &path, error));
-        let header = match read_header_beside(file.as_ref(), &path, file_len()?, &slots) {
+        let header = match read_header_beside(file.as_ref(), &path, keys, file_len()?, &slots) {
             Ok(header) => header,
             Err(error) => {
                 let file_len = file_len()?;
-                return without_header(error, &Headless { file, path, file_len, slots });
+                return without_header(error, &Headless { file, path, file_len, slots }, keys);
             }
         };
         let mut durable = None;
         if is_in_use(lock_file.as_deref(), directory.as_ref())? {
             // A slot may be half written just now, or still be one of the generation before.
             for _ in 0..SLOT_TRIES {
-                durable = Some(proved_end(&header.header, &slots)).filter(|end| *end > 0);
+                durable = Some(proved_end(&header.head, &slots)).filter(|end| *end > 0);
                 if durable.is_some() {
                     break;
                 }
@@ -87,21 +87,21 @@ impl FoundLog {
             }
         }
         let file_len = file_len()?;
-        let file = redo::with_pending(directory.as_ref(), file, &header.header, through)?;
+        let file = redo::with_pending(directory.as_ref(), file, &header.head, through)?;
         let end = durable.unwrap_or(file_len).min(file_len);
-        let (seed, in_use) = (header.header.seed(), durable.is_some());
-        Ok(Self { file, path, end, file_len, in_use, seed, header, slots })
+        let in_use = durable.is_some();
+        Ok(Self { file, path, end, file_len, in_use, header, slots })
     }
 
     /// Whether somebody has begun to write to the store since this was found.
-    pub(super) fn has_moved_on(&self, storage: &dyn Storage, path: &Path) -> Result<bool> {
-        let now = Self::open(storage, path)?;
+    pub(super) fn has_moved_on(&self, storage: &dyn Storage, path: &Path, keys: &Keyring) -> Result<bool> {
+        let now = Self::open(storage, path, keys)?;
         Ok(now.in_use || now.slots != self.slots || now.file.identity() != self.file.identity())
     }
 
     /// Why the lock file says that this is not its log.
     pub(super) fn contradiction(&self) -> Option<&'static str> {
-        contradiction(&self.header.header, &self.slots, self.file_len)
+        contradiction(&self.header.head, &self.slots, self.file_len)
     }
 
     /// What there is to read.
@@ -109,8 +109,8 @@ impl FoundLog {
         Extent {
             file: self.file.as_ref(),
             path: &self.path,
-            seed: self.seed,
-            file_header_crc: self.header.crc,
+            codec: &self.header.head.codec,
+            first: self.header.head.first,
             end: self.end,
         }
     }
@@ -125,6 +125,6 @@ fn read_slots(lock_file: Option<&dyn File>, directory: &dyn Directory) -> Result
 }
 
 fn is_in_use(lock_file: Option<&dyn File>, directory: &dyn Directory) -> Result<bool> {
-    let in_use = lock_file.map_or(Ok(false), |file| file.is_locked(PRESENCE));
+    let in_use = lock_file.map_or(Ok(false), |file| file.is_locked(PRESENCE..PRESENCE + 1));
     in_use.map_err(|error| Error::io("ask for the lock of", directory.path().join(LOCK), error))
 }

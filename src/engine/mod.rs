@@ -15,6 +15,7 @@ pub(crate) mod compact;
 pub(crate) mod dump;
 mod follow;
 mod fresh;
+mod head;
 mod housekeeping;
 pub(crate) mod import;
 mod join;
@@ -22,12 +23,14 @@ mod lease;
 mod lock_file;
 mod locks;
 mod look;
+mod mark;
 mod meters;
 pub(crate) mod open;
 mod page;
 mod pinned;
 pub(crate) mod plan;
 mod policy;
+mod purge;
 mod queue;
 pub(crate) mod read;
 #[cfg(feature = "metrics")]
@@ -35,6 +38,8 @@ mod recorder;
 mod recover;
 mod redo;
 pub(crate) mod refresh;
+#[cfg(feature = "encryption")]
+mod rekey;
 mod replay;
 mod rewrite;
 pub(crate) mod salvage;
@@ -50,6 +55,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::follow::Tip;
+pub(crate) use self::head::Keyring;
 use self::housekeeping::Housekeeper;
 use self::lock_file::LockFile;
 use self::locks::StoreLock;
@@ -85,6 +91,7 @@ pub(crate) enum Mode {
 pub(crate) struct Engine {
     storage: Arc<dyn Storage>,
     directory: Arc<dyn Directory>,
+    keyring: Mutex<Keyring>,
     mode: Mode,
     read_mode: ReadMode,
     lock_timeout: Duration,
@@ -189,13 +196,18 @@ impl Engine {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
-        let replayed = replay_durable(&tip.file, &self.log_path, &tip.header, tip.end, self.read_mode)?;
+        let replayed = replay_durable(&tip.file, &self.log_path, &tip.head, tip.end, self.read_mode)?;
         let Replayed { index, source, dead_since_ms, .. } = replayed;
         self.publish(|shared| {
             let version = shared.version;
             *shared = Shared { index, source: source.into(), version, dead_since_ms, ended: None };
             Ok(())
         })
+    }
+
+    /// What this handle opens logs with.
+    fn keyring(&self) -> Keyring {
+        self.keyring.lock().clone()
     }
 
     /// Whether this process is the one that opened the store.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::build::{Counters, NewLog};
 use super::follow::Tip;
+use super::head::Keyring;
 use super::housekeeping::Housekeeper;
 use super::lease::Leases;
 use super::lock_file::LockFile;
@@ -61,7 +62,7 @@ pub(super) fn open_log(
     if let Some(kind) = network_kind.filter(|_| !options.network) {
         return Err(Error::NetworkFileSystem { path: path.into(), kind });
     }
-    refuse_foreign(directory.as_ref())?;
+    refuse_foreign(directory.as_ref(), &options.keyring)?;
     if options.read_only {
         return join::open_to_read(options, storage, &directory).map(|engine| (engine, None));
     }
@@ -103,7 +104,7 @@ impl Alone<'_> {
         // CRASH: what a compaction left that did not come to its rename.
         directory.remove(LOG_NEW)?;
         let missing = || Error::LockReplaced { path: log_path.clone() };
-        let file = locks::open_log(directory, Access::Write)?.ok_or_else(missing)?;
+        let file = locks::open(directory, LOG, Access::Write)?.ok_or_else(missing)?;
         log_lock.check_current(directory)?;
         let recovery = Recovery {
             options: self.options,
@@ -114,7 +115,7 @@ impl Alone<'_> {
             file,
             path: &log_path,
         };
-        let Recovered { header, appender, index, source, distrusted, contradiction, dead_since_ms } =
+        let Recovered { head, appender, index, source, distrusted, contradiction, dead_since_ms } =
             recovery.run(&mut report)?;
         trace::opened(&log_path, &report);
 
@@ -122,7 +123,7 @@ impl Alone<'_> {
         // Who made it, or moved to it, may not have lived to see that its name is durable.
         let distrusted = distrusted || lock_file.page.sync_failed() || lock_file.page.state().1.pending().is_some();
         let (end, link) = (appender.end(), appender.link());
-        let tip = Tip { header, file: appender.file().clone(), log_lock: Some(log_lock), end, link };
+        let tip = Tip { head, file: appender.file().clone(), log_lock: Some(log_lock), end, link };
         lock_file.page.set_sync_failed(distrusted);
         lock_file.initialise(&tip.state(Swap::default()));
         if !distrusted && contradiction.is_none() {
@@ -166,7 +167,7 @@ impl Alone<'_> {
                 Err(Error::NotAStore { path: path.into(), reason: "there is no store.log" })
             }
             None => {
-                create_log(storage, directory, lock_file)?;
+                create_log(storage, directory, lock_file, &self.options.keyring)?;
                 report.created = true;
                 LogLock::take_soon(storage, directory)?.ok_or(Error::LockReplaced { path: log_path })
             }
@@ -193,10 +194,11 @@ impl Engine {
         parts: Parts,
     ) -> Self {
         let Parts { lock, lock_file, tip, shared, appender, report, mode } = parts;
-        let leases = Leases::new(directory.clone(), tip.header.uuid);
+        let leases = Leases::new(directory.clone(), tip.head.uuid);
         Self {
             storage: storage.clone(),
             directory: directory.clone(),
+            keyring: Mutex::new(options.keyring.clone()),
             mode,
             read_mode: options.read_mode,
             lock_timeout: options.lock_timeout,
@@ -234,10 +236,14 @@ impl Engine {
 }
 
 /// What is no store, or one of a later version, is left as it is: nothing is made beside it.
-fn refuse_foreign(directory: &dyn Directory) -> Result<()> {
+fn refuse_foreign(directory: &dyn Directory, keys: &Keyring) -> Result<()> {
     let Some(file) = directory.open_to_read(LOG)? else { return Ok(()) };
-    match read_header(file.as_ref(), &directory.path().join(LOG)) {
-        Err(error) if error.kind() == ErrorKind::Unsupported => Err(error),
+    match read_header(file.as_ref(), &directory.path().join(LOG), keys) {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::WrongKey | ErrorKind::NotEncrypted) =>
+        {
+            Err(error)
+        }
         // Beside a lock file it may have been one; its slots tell more.
         Err(error) if !directory.list()?.iter().any(|name| name == LOCK) => Err(error),
         _ => Ok(()),
@@ -283,14 +289,12 @@ fn open_directory(options: &Options, storage: &dyn Storage, path: &Path) -> Resu
 }
 
 /// Makes an empty log. Under the open lock, so nobody else does.
-fn create_log(storage: &dyn Storage, directory: &dyn Directory, lock_file: &LockFile) -> Result<()> {
+fn create_log(storage: &dyn Storage, directory: &dyn Directory, lock_file: &LockFile, keys: &Keyring) -> Result<()> {
     let mut uuid = [0; 16];
-    let mut salt = [0; 8];
     storage.random(&mut uuid)?;
-    storage.random(&mut salt)?;
     let now_ms = storage.now_ms();
-    let header = FileHeader::plain(uuid, 1, u64::from_le_bytes(salt), now_ms);
-    let mut log = NewLog::start(directory, &header, Counters::FIRST, now_ms)?;
+    let head = keys.new_head(storage, directory.path(), FileHeader::plain(uuid, 1, 0, now_ms))?;
+    let mut log = NewLog::start(storage, directory, &head, Counters::FIRST, now_ms)?;
     log.sync()?;
     log.seal(0)?;
     directory.sync_parent()?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, Link};
 use crate::format::operation::Operation;
+use crate::format::seal::{CONTENT_LEN_MORE, TRAILER_LEN};
 use crate::format::{FRAME_LEN_MAX, record};
 use crate::index::Standing;
 use crate::log::append::{Room, refused};
@@ -164,13 +165,14 @@ impl Plan {
 
     /// Length of the frame, at most.
     pub(super) fn frame_len(&self) -> u64 {
-        self.body_len + FRAME_HEADER_LEN as u64
+        self.body_len + (FRAME_HEADER_LEN + TRAILER_LEN) as u64
     }
 
     /// Adds an operation with this much content.
     pub(super) fn push(&mut self, planned: Planned, content_len: u64) {
-        // Header and padding; at most, so that the frame is built without growing, which would leave copies of secrets.
-        const AROUND: u64 = 32;
+        // Header, padding, and what sealing adds; at most, so that the frame is built without growing, which would leave
+        // copies of secrets.
+        const AROUND: u64 = 32 + CONTENT_LEN_MORE as u64;
         self.body_len += AROUND + content_len;
         self.operations.push(planned);
     }

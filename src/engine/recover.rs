@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::build::Counters;
+use super::head::{Head, Keyring};
 use super::lock_file::LockFile;
 use super::open::{Accept, Contradiction};
 use super::replay::replay;
-use super::{redo, tail_file};
+use super::{mark, redo, tail_file};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::ALIGN;
 use crate::format::frame::{Kind, Link};
@@ -27,7 +28,7 @@ use crate::storage::{Directory, File, Storage};
 
 /// A log that may be used, and what is in it.
 pub(super) struct Recovered {
-    pub(super) header: FileHeader,
+    pub(super) head: Head,
     pub(super) appender: Appender,
     pub(super) index: Index,
     pub(super) source: Source,
@@ -58,26 +59,28 @@ impl Recovery<'_> {
         self.file.sync().map_err(|error| self.io("sync", error))?;
         self.directory.sync()?;
         let slots: Vec<Slot> = self.lock_file.slots().collect();
+        let keys = &self.options.keyring;
         let found = match self.accept {
-            Accept::KnownLog => read_known_header(self.file.as_ref(), self.path, file_len, &slots)?,
-            Accept::AnyLog => read_header_beside(self.file.as_ref(), self.path, file_len, &slots)?,
+            Accept::KnownLog => read_known_header(self.file.as_ref(), self.path, keys, file_len, &slots)?,
+            Accept::AnyLog => read_header_beside(self.file.as_ref(), self.path, keys, file_len, &slots)?,
         };
-        let FoundHeader { header, crc, damaged_copy } = found;
-        let mut against = contradiction(&header, &slots, file_len);
-        header.check_writable().map_err(|reason| Error::Unsupported { path: self.path.into(), reason })?;
+        let FoundHeader { head, damaged_copy } = found;
+        let file = mark::mark(self.directory, self.file.clone(), head.generation)?;
+        let mut against = contradiction(&head, &slots, file_len);
+        head.check_writable().map_err(|reason| Error::Unsupported { path: self.path.into(), reason })?;
         report.header_copy_damaged = damaged_copy.is_some();
         if against.is_none() {
-            redo::finish(self.directory, self.file.as_ref(), self.path, file_len, &header)?;
+            redo::finish(self.directory, self.file.as_ref(), self.path, file_len, &head)?;
         }
 
-        let seed = header.seed();
-        let source = Source::new(self.file.clone(), self.path, seed, self.options.read_mode, file_len)?;
-        let source = source.of_generation(header.generation);
-        let mut scanner = Scanner::new(self.file.as_ref(), self.path, seed, crc, file_len);
+        let codec = &head.codec;
+        let source = Source::new(file.clone(), self.path, codec, self.options.read_mode, file_len)?;
+        let source = source.of_generation(head.generation);
+        let mut scanner = Scanner::new(self.file.as_ref(), self.path, codec, head.first, file_len);
         let (index, dead_since_ms, reason) = self.replay(&mut scanner, &source, file_len, report)?;
         let (end, link) = (scanner.position(), scanner.link());
-        let tail = tail::examine(self.file.as_ref(), self.path, seed, end, file_len)?;
-        let proved = proved_end(&header, &slots);
+        let tail = tail::examine(self.file.as_ref(), self.path, codec.seed, end, file_len)?;
+        let proved = proved_end(&head, &slots);
         if self.accept == Accept::AnyLog && proved > end {
             // An older log whose room reaches as far as the newer one's end.
             against = against.or(Some("it ends before what was already durable"));
@@ -85,7 +88,7 @@ impl Recovery<'_> {
         if tail.watermark > end || !link.sealed || (proved > end && against.is_none()) {
             return Err(Error::Corrupt { path: self.path.into(), offset: end, reason });
         }
-        let mut appender = Appender::new(self.file.clone(), self.path, seed, end, file_len, link);
+        let mut appender = Appender::new(file, self.path, codec, end, file_len, link);
         if let Some(against) = against {
             let contradiction =
                 Some(Contradiction { reason: against, slots, counters: counters_after(link, &tail, end) });
@@ -96,18 +99,18 @@ impl Recovery<'_> {
                 quarantine: None,
             });
             let distrusted = false;
-            return Ok(Recovered { header, appender, index, source, distrusted, contradiction, dead_since_ms });
+            return Ok(Recovered { head, appender, index, source, distrusted, contradiction, dead_since_ms });
         }
         let mut distrusted = false;
         if let Some((_, last)) = scanner.last().filter(|_| proved < end) {
-            let done = redo::rewrite(self.directory, self.file.as_ref(), self.path, &header, last.watermark, end)?;
+            let done = redo::rewrite(self.directory, self.file.as_ref(), self.path, &head, last.watermark, end)?;
             (distrusted, report.full) = (!done, !done);
         }
         // A frame behind an end that is in doubt would claim that end durable.
         if tail.end > end && !distrusted {
-            report.recovered = Some(self.cut(&header, &mut appender, &tail, reason, report)?);
+            report.recovered = Some(self.cut(&head, &mut appender, &tail, reason, report)?);
         }
-        Ok(Recovered { header, appender, index, source, distrusted, contradiction: None, dead_since_ms })
+        Ok(Recovered { head, appender, index, source, distrusted, contradiction: None, dead_since_ms })
     }
 
     fn replay(
@@ -139,7 +142,7 @@ impl Recovery<'_> {
         let quarantine = tail_file::keep(self.directory, self.file.as_ref(), header.generation, offset, tail.end);
         let zeroed = append::write_zeros(self.file.as_ref(), offset, tail.end).and_then(|()| self.file.sync());
         zeroed.map_err(|error| self.io("cut torn tail", error))?;
-        let mut frame = appender.frame(0);
+        let mut frame = appender.frame(self.storage, 0)?;
         frame.push(&Operation::Recovered { cut_len: bytes_cut }).map_err(refused)?;
         let Counters { next_id, next_revision } = counters_after(appender.link(), tail, offset);
         let head = FrameHead { kind: Kind::Recovered, time_ms: self.storage.now_ms(), next_id, next_revision };
@@ -166,30 +169,41 @@ fn counters_after(link: Link, tail: &Tail, end: u64) -> Counters {
     let skipped = tail.end.saturating_sub(end) / ALIGN;
     let mut counters = Counters { next_id: link.next_id, next_revision: link.next_revision };
     counters.raise(link.next_id + skipped, link.next_revision + skipped);
-    counters.raise(tail.next_id, tail.next_revision);
+    counters.raise_on_hearsay(tail.next_id, tail.next_revision);
     counters
 }
 
 /// A file header that was found.
 pub(super) struct FoundHeader {
-    pub(super) header: FileHeader,
-    pub(super) crc: u32,
+    pub(super) head: Head,
     /// The copy that is not whole.
     pub(super) damaged_copy: Option<(u64, DecodeError)>,
 }
 
 /// The header of a log that the slots beside it know.
-pub(super) fn read_known_header(file: &dyn File, path: &Path, file_len: u64, slots: &[Slot]) -> Result<FoundHeader> {
-    let found = read_header_beside(file, path, file_len, slots)?;
-    match contradiction(&found.header, slots, file_len) {
+pub(super) fn read_known_header(
+    file: &dyn File,
+    path: &Path,
+    keys: &Keyring,
+    file_len: u64,
+    slots: &[Slot],
+) -> Result<FoundHeader> {
+    let found = read_header_beside(file, path, keys, file_len, slots)?;
+    match contradiction(&found.head, slots, file_len) {
         None => Ok(found),
         Some(reason) => Err(Error::Copied { path: path.into(), reason }),
     }
 }
 
 /// The header of a log beside which slots say that it is one.
-pub(super) fn read_header_beside(file: &dyn File, path: &Path, file_len: u64, slots: &[Slot]) -> Result<FoundHeader> {
-    match read_header(file, path) {
+pub(super) fn read_header_beside(
+    file: &dyn File,
+    path: &Path,
+    keys: &Keyring,
+    file_len: u64,
+    slots: &[Slot],
+) -> Result<FoundHeader> {
+    match read_header(file, path, keys) {
         // A lock file that was used says that this was a store.
         Err(Error::NotAStore { path, .. }) if !slots.is_empty() && file_len < FRAMES_AT => {
             Err(Error::Copied { path, reason: SHORTER })
@@ -222,7 +236,7 @@ pub(super) fn proved_end(header: &FileHeader, slots: &[Slot]) -> u64 {
 }
 
 /// The header that a log has, whatever stands beside it.
-pub(super) fn read_header(file: &dyn File, path: &Path) -> Result<FoundHeader> {
+pub(super) fn read_header(file: &dyn File, path: &Path, keys: &Keyring) -> Result<FoundHeader> {
     let mut copies = [0; 2 * COPY_LEN];
     let read = file.read_at(&mut copies, 0).map_err(|error| Error::io("read", path, error))?;
     let (first, second) = copies[..read].split_at(read.min(COPY_LEN));
@@ -244,10 +258,10 @@ pub(super) fn read_header(file: &dyn File, path: &Path) -> Result<FoundHeader> {
         (Err(reason), Err(_)) => return Err(corrupt(0, reason)),
     };
     let unsupported = |reason| Error::Unsupported { path: path.into(), reason };
-    let (header, crc) = FileHeader::decode(whole).map_err(|reason| match reason {
+    let (header, _) = FileHeader::decode(whole).map_err(|reason| match reason {
         DecodeError::Unknown { field: VERSION_FIELD, .. } => unsupported(reason),
         reason => corrupt(0, reason),
     })?;
     header.check_readable().map_err(unsupported)?;
-    Ok(FoundHeader { header, crc, damaged_copy })
+    Ok(FoundHeader { head: keys.head(header, path)?, damaged_copy })
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::head::{Head, refuse_forged};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::Link;
-use crate::format::header::FileHeader;
 use crate::index::{Index, IndexBuilder};
 use crate::log::scan::{Frame, Scanner};
 use crate::log::source::Source;
@@ -27,10 +27,10 @@ pub(super) struct Replayed {
 
 impl Replayed {
     /// Takes up what was written since, up to `end`, all of which must be good.
-    pub(super) fn read_on(&mut self, header: &FileHeader, end: u64) -> Result<()> {
+    pub(super) fn read_on(&mut self, head: &Head, end: u64) -> Result<()> {
         let Self { index, source, end: at, link, dead_since_ms } = self;
         let (file, path) = (source.file().clone(), source.path().to_owned());
-        let mut scanner = Scanner::after(file.as_ref(), &path, header.seed(), (*at, *link), end);
+        let mut scanner = Scanner::after(file.as_ref(), &path, &head.codec, (*at, *link), end);
         while *at < end {
             let frame = scanner.next_frame()?;
             let frame = frame.map_err(|reason| Error::Corrupt { path: path.clone(), offset: *at, reason })?;
@@ -61,7 +61,10 @@ pub(super) fn replay(
     loop {
         let frame = match scanner.next_frame()? {
             Ok(frame) => frame,
-            Err(reason) => return Ok((index.finish(source)?, dead_since_ms, reason)),
+            Err(reason) => {
+                refuse_forged(&reason, source.path(), scanner.position())?;
+                return Ok((index.finish(source)?, dead_since_ms, reason));
+            }
         };
         source.publish(frame.offset + frame.header.frame_len())?;
         index.apply(source, &frame.operations)?;
@@ -76,24 +79,24 @@ pub(super) fn replay(
 pub(super) fn replay_durable(
     file: &Arc<dyn File>,
     path: &Path,
-    header: &FileHeader,
+    head: &Head,
     end: u64,
     read_mode: ReadMode,
 ) -> Result<Replayed> {
-    replay_through(file, path, header, end, read_mode, |_| {})
+    replay_through(file, path, head, end, read_mode, |_| {})
 }
 
 /// The same; `seen` is told of each frame.
 pub(super) fn replay_through(
     file: &Arc<dyn File>,
     path: &Path,
-    header: &FileHeader,
+    head: &Head,
     end: u64,
     read_mode: ReadMode,
     seen: impl FnMut(&Frame<'_>),
 ) -> Result<Replayed> {
-    let source = Source::new(file.clone(), path, header.seed(), read_mode, end)?.of_generation(header.generation);
-    let mut scanner = Scanner::new(file.as_ref(), path, header.seed(), header.encode().1, end);
+    let source = Source::new(file.clone(), path, &head.codec, read_mode, end)?.of_generation(head.generation);
+    let mut scanner = Scanner::new(file.as_ref(), path, &head.codec, head.first, end);
     let (index, dead_since_ms, reason) = replay(&mut scanner, &source, seen)?;
     let (offset, link) = (scanner.position(), scanner.link());
     if offset != end {

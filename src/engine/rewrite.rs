@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::build::{Counters, NewLog};
 use super::follow::Tip;
-use super::locks::{self, LogLock};
+use super::head::{Head, Keyring};
+use super::locks::LogLock;
 use super::page::{State, Swap};
 use super::replay::{Replayed, replay_durable};
 use super::turn::Turn;
@@ -29,7 +30,7 @@ use crate::token::{Column, Token, TokenView};
 
 /// A generation from which a new one is made, as it is at some moment.
 pub(super) struct Original {
-    pub(super) header: FileHeader,
+    pub(super) head: Head,
     pub(super) end: u64,
     pub(super) link: Link,
     pub(super) source: Arc<Source>,
@@ -39,13 +40,15 @@ pub(super) struct Original {
 pub(super) struct Rewrite<'a> {
     pub(super) generation: u64,
     pub(super) counters: Counters,
+    /// What it is to be opened with, if that is to be something else than now.
+    pub(super) rekeyed: Option<Keyring>,
     /// Rows that read otherwise than they do now, by number; those behind the last one are new.
     pub(super) changed: BTreeMap<Row, &'a Token>,
 }
 
 /// A new generation that has no name yet.
 pub(super) struct Built<'a> {
-    pub(super) header: FileHeader,
+    pub(super) head: Head,
     pub(super) log: NewLog<'a>,
     /// What an opener would make of it.
     replayed: Replayed,
@@ -72,20 +75,22 @@ impl Engine {
     /// Moves to a new generation with changes: all of them, or nothing happens. For whoever holds the compactor's lock.
     pub(super) fn rewrite(&self, turn: &mut Turn<'_>, rewrite: &Rewrite<'_>) -> Result<CompactReport> {
         let (original, built) = self.build(rewrite, &self.progress)?;
-        self.install(turn, built, None, original.end).map_err(|error| match error {
-            // The name shows already, and with it the changes, if it survives.
-            error if self.lock_file.page.state().1.pending().is_some() && !rewrite.changed.is_empty() => {
-                let (path, source) = (self.log_path.clone(), Arc::new(io::Error::other(error)));
-                Error::OutcomeUnknown { path, source }
-            }
-            error => error,
-        })
+        let installed = self.install(turn, built, None, original.end);
+        installed.map_err(|error| if rewrite.changed.is_empty() { error } else { self.unknown_if_shown(error) })
+    }
+
+    /// The new name may show already, and with it what is new, if it survives.
+    pub(super) fn unknown_if_shown(&self, error: Error) -> Error {
+        if self.lock_file.page.state().1.pending().is_none() {
+            return error;
+        }
+        Error::OutcomeUnknown { path: self.log_path.clone(), source: Arc::new(io::Error::other(error)) }
     }
 
     /// The number of the next generation. That of one whose maker died may be taken, by a file that may still show.
     pub(super) fn next_generation(&self, tip: &Tip) -> u64 {
         let (_, state) = self.lock_file.page.state();
-        tip.header.generation.max(state.generation).max(state.swap.to).saturating_add(1)
+        tip.head.generation.max(state.generation).max(state.swap.to).saturating_add(1)
     }
 
     /// Writes the rows as they are now, with changes, into a new file, up to its seal. Returns also what it was made from.
@@ -94,11 +99,9 @@ impl Engine {
             let tip = self.tip.lock();
             let shared = self.shared()?;
             let original =
-                Original { header: tip.header.clone(), end: tip.end, link: tip.link, source: shared.source.share() };
+                Original { head: tip.head.clone(), end: tip.end, link: tip.link, source: shared.source.share() };
             (original, origins(&shared.index, &rewrite.changed))
         };
-        let mut salt = [0; 8];
-        self.storage.random(&mut salt)?;
         let now_ms = self.storage.now_ms();
         // Somebody may have saved since these were chosen, and the rows are of now.
         let next_id = rewrite.counters.next_id.max(original.link.next_id);
@@ -107,14 +110,11 @@ impl Engine {
         if let Some((what, len)) = counters.into_iter().find(|(_, value)| *value > COUNTER_MAX) {
             return Err(Error::TooLarge { what, len, limit: COUNTER_MAX });
         }
-        let header = FileHeader {
-            generation: rewrite.generation,
-            salt: u64::from_le_bytes(salt),
-            created_ms: now_ms,
-            ..original.header.clone()
-        };
+        let header = FileHeader { generation: rewrite.generation, created_ms: now_ms, ..(*original.head).clone() };
+        let head = self.new_head(header, rewrite.rekeyed.as_ref())?;
         let counters = Counters { next_id, next_revision };
-        let mut log = NewLog::start(self.directory.as_ref(), &header, counters, now_ms)?.beside_saves();
+        let mut log =
+            NewLog::start(self.storage.as_ref(), self.directory.as_ref(), &head, counters, now_ms)?.beside_saves();
         let to_write: u64 = origins.iter().map(Origin::len).sum();
         let mut meter = progress.start(original.end + to_write);
         self.check_through(&original, &mut meter)?;
@@ -127,12 +127,27 @@ impl Engine {
             meter.step_by(origin.len());
         }
         log.sync()?;
-        let replayed = replay_durable(log.file(), &self.log_path, &header, log.end(), self.read_mode);
+        let replayed = replay_durable(log.file(), &self.log_path, &head, log.end(), self.read_mode);
         let replayed = replayed.map_err(|error| self.of_new(error))?;
         self.compare(&original.source, &origins, &replayed.source, &replayed.index)?;
-        let mut built = Built { header, log, replayed };
+        let mut built = Built { head, log, replayed };
         self.seal(&mut built)?;
         Ok((original, built))
+    }
+
+    fn new_head(&self, header: FileHeader, rekeyed: Option<&Keyring>) -> Result<Head> {
+        let (storage, path) = (self.storage.as_ref(), &self.log_path);
+        let Some(keyring) = rekeyed else { return self.keyring().new_head(storage, path, header) };
+        let before = header.key_id;
+        let head = keyring.new_head(storage, path, FileHeader { key_id: [0; 16], ..header })?;
+        if head.key_id == before {
+            // Somebody would destroy the old key now.
+            return Err(Error::WrongKey {
+                path: path.clone(),
+                reason: "it has the key already that was to be its new one",
+            });
+        }
+        Ok(head)
     }
 
     /// Makes all of it durable, and then says so in it.
@@ -144,14 +159,14 @@ impl Engine {
 
     /// Reads what was written to the file since the last time.
     pub(super) fn read_back(&self, built: &mut Built<'_>) -> Result<()> {
-        let Built { header, log, replayed } = built;
-        replayed.read_on(header, log.end()).map_err(|error| self.of_new(error))
+        let Built { head, log, replayed } = built;
+        replayed.read_on(head, log.end()).map_err(|error| self.of_new(error))
     }
 
     /// Reads the old log once with `read_at`, where a bad sector is an error; in a map it would be the end of the process.
     fn check_through(&self, original: &Original, meter: &mut Meter<'_>) -> Result<()> {
-        let Original { header, end, source, .. } = original;
-        let mut scanner = Scanner::new(source.file().as_ref(), &self.log_path, header.seed(), header.encode().1, *end);
+        let Original { head, end, source, .. } = original;
+        let mut scanner = Scanner::new(source.file().as_ref(), &self.log_path, &head.codec, head.first, *end);
         while scanner.position() < *end {
             self.check_usable()?;
             let offset = scanner.position();
@@ -202,7 +217,7 @@ impl Engine {
         old_end: Option<u64>,
         bytes_before: u64,
     ) -> Result<CompactReport> {
-        let Built { header, mut log, replayed } = built;
+        let Built { head, mut log, replayed } = built;
         let Replayed { index, source, dead_since_ms, .. } = replayed;
         let (page, directory) = (&self.lock_file.page, self.directory.as_ref());
         // They may hold what was deleted; the directory's sync comes with the rename.
@@ -210,12 +225,11 @@ impl Engine {
         let missing = || Error::LockReplaced { path: directory.path().join(LOG_NEW) };
         // Whoever opens by the name meets this file from the rename on.
         let log_lock = LogLock::join(directory, LOG_NEW)?.ok_or_else(missing)?;
-        locks::hold_as_reader(directory, LOG_NEW, log.file().as_ref())?;
         let (_, before) = page.state();
-        let from = self.tip.lock().header.generation;
+        let from = self.tip.lock().head.generation;
         // A generation that was never published is nowhere for others to go on from.
         let old_end = old_end.filter(|_| from == before.generation).unwrap_or(0);
-        let swap = Swap { from, to: header.generation, old_end, new_end: log.end() };
+        let swap = Swap { from, to: head.generation, old_end, new_end: log.end() };
         self.publish_page(&State { swap, ..before })?;
         if let Err(error) = log.rename(true) {
             self.publish_page(&before)?;
@@ -226,12 +240,12 @@ impl Engine {
         let (file, rows) = (log.file().clone(), index.len());
         let appender = log.finish().inspect_err(|_| page.set_sync_failed(true))?;
         let (end, link) = (appender.end(), appender.link());
-        let report = CompactReport::new(rows, bytes_before, end, header.generation);
+        let report = CompactReport::new(rows, bytes_before, end, head.generation);
         let mut tip = self.tip.lock();
         if let Some(old) = &tip.log_lock {
             old.release();
         }
-        *tip = Tip { header, file, log_lock: Some(log_lock), end, link };
+        *tip = Tip { head, file, log_lock: Some(log_lock), end, link };
         self.lock_file.write_slot(&tip.slot());
         page.set_intent_end(end);
         page.set_sync_failed(false);

@@ -24,8 +24,8 @@ impl Engine {
         let shared = self.shared()?;
         let file_len = tip.file.file_len().map_err(|error| Error::io("stat", &self.log_path, error))?;
         Ok(Stats {
-            uuid: tip.header.uuid,
-            generation: tip.header.generation,
+            uuid: tip.head.uuid,
+            generation: tip.head.generation,
             sequence: tip.link.sequence,
             tokens: shared.index.len(),
             next_id: tip.link.next_id,

@@ -73,7 +73,7 @@ impl Engine {
         let (_, state) = page.state();
         let is_current = self.directory.is_current(LOG, tip.file.as_ref())?;
         if state.pending().is_some() {
-            if !is_current || tip.header.generation != state.generation {
+            if !is_current || tip.head.generation != state.generation {
                 // Its maker died between the rename and the end of the directory's sync, which may have failed.
                 return Ok(true);
             }
@@ -102,8 +102,8 @@ impl Engine {
 
     /// Of what a writer left that died between its intent and its acknowledgement, what its slot proves durable.
     fn show_proved(&self, tip: &mut Tip) -> Result<()> {
-        let slots: Vec<Slot> = self.lock_file.slots().filter(|slot| slot.uuid == tip.header.uuid).collect();
-        let proved = proved_end(&tip.header, &slots);
+        let slots: Vec<Slot> = self.lock_file.slots().filter(|slot| slot.uuid == tip.head.uuid).collect();
+        let proved = proved_end(&tip.head, &slots);
         if proved > tip.end {
             // CRASH: between slot and publish.
             self.read_on(tip, proved)?;
@@ -149,13 +149,13 @@ impl Tip {
     /// synced that before letting go of the right to commit.
     pub(super) fn appender(&self, path: &Path) -> Result<Appender> {
         let len = self.file.file_len().map_err(|error| Error::io("stat", path, error))?;
-        Ok(Appender::new(self.file.clone(), path, self.header.seed(), self.end, len.max(self.end), self.link))
+        Ok(Appender::new(self.file.clone(), path, &self.head.codec, self.end, len.max(self.end), self.link))
     }
 
     /// What the other processes are to see.
     pub(super) fn state(&self, swap: Swap) -> State {
         State {
-            generation: self.header.generation,
+            generation: self.head.generation,
             durable_end: self.end,
             next_sequence: self.link.sequence + 1,
             next_id: self.link.next_id,
@@ -167,8 +167,8 @@ impl Tip {
     /// What the last sync of the log proved.
     pub(super) fn slot(&self) -> Slot {
         Slot {
-            uuid: self.header.uuid,
-            generation: self.header.generation,
+            uuid: self.head.uuid,
+            generation: self.head.generation,
             watermark: self.end,
             next_id: self.link.next_id,
             next_revision: self.link.next_revision,

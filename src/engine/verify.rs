@@ -6,7 +6,8 @@ use std::path::Path;
 use super::Engine;
 use super::look::FoundLog;
 use super::recover::{proved_end, read_known_header};
-use crate::error::{Error, Result};
+use crate::error::{DecodeError, Error, Result};
+use crate::format::seal::Contents;
 use crate::index::IndexBuilder;
 use crate::log::source::Source;
 use crate::log::tail;
@@ -29,13 +30,12 @@ impl Engine {
             (tip.file.clone(), tip.slot())
         };
         let (path, end) = (self.log_path.clone(), slot.watermark);
-        let header = match read_known_header(file.as_ref(), &path, end, &[slot]) {
+        let header = match read_known_header(file.as_ref(), &path, &self.keyring(), end, &[slot]) {
             Ok(header) => header,
             Err(error) => return unreadable(error),
         };
-        let seed = header.header.seed();
         let slots = vec![slot];
-        verify(&FoundLog { file, path, end, file_len: end, in_use: true, seed, header, slots }, &self.progress)
+        verify(&FoundLog { file, path, end, file_len: end, in_use: true, header, slots }, &self.progress)
     }
 }
 
@@ -43,7 +43,7 @@ impl Engine {
 pub(crate) fn verify_path(options: &Options, storage: &dyn Storage, path: &Path) -> Result<VerifyReport> {
     let mut tries = TRIES;
     loop {
-        let log = match FoundLog::open(storage, path) {
+        let log = match FoundLog::open(storage, path, &options.keyring.to_look()) {
             Ok(log) => log,
             Err(error) => return unreadable(error),
         };
@@ -53,7 +53,11 @@ pub(crate) fn verify_path(options: &Options, storage: &dyn Storage, path: &Path)
         let report = verify(&log, &options.progress)?;
         tries -= 1;
         // A store that somebody begins to use meanwhile looks as if its end had been torn, or worse.
-        if report.status == VerifyStatus::Clean || tries == 0 || log.in_use || !log.has_moved_on(storage, path)? {
+        if report.status == VerifyStatus::Clean
+            || tries == 0
+            || log.in_use
+            || !log.has_moved_on(storage, path, &options.keyring.to_look())?
+        {
             return Ok(report);
         }
     }
@@ -69,15 +73,16 @@ fn unreadable(error: Error) -> Result<VerifyReport> {
 fn verify(log: &FoundLog, progress: &Listener) -> Result<VerifyReport> {
     let mut report = VerifyReport { status: VerifyStatus::Clean, frames: 0, operations: 0, damage: Vec::new() };
     let extent = log.extent();
-    let source = Source::new(log.file.clone(), &log.path, extent.seed, ReadMode::Copy, log.end)?;
+    let source = Source::new(log.file.clone(), &log.path, extent.codec, ReadMode::Copy, log.end)?;
     // Rows can be followed as long as nothing is missing.
-    let mut index = Some(IndexBuilder::new());
+    let mut index = Some(IndexBuilder::new()).filter(|_| !matches!(extent.codec.contents, Contents::Locked));
     // Whether frames that are good by themselves say what cannot be.
     let mut contradicted = false;
     let mut meter = progress.start(log.end);
     let end = walk(extent, |step| {
         match step {
             Step::Damage(damaged) => {
+                contradicted |= matches!(damaged.reason, DecodeError::Forged { .. });
                 report.damage.push(Damage { offset: damaged.from, reason: damaged.reason });
                 index = None;
             }
@@ -98,9 +103,10 @@ fn verify(log: &FoundLog, progress: &Listener) -> Result<VerifyReport> {
         Ok(ControlFlow::Continue(()))
     })?;
     let end = end.expect("nothing breaks this walk");
+    contradicted |= matches!(end.reason, DecodeError::Forged { .. });
     let first = report.damage.first().map_or(end.at, |damage| damage.offset);
-    let tail = tail::examine(log.file.as_ref(), &log.path, extent.seed, first, log.end)?;
-    let lost = contradicted || !end.sealed || tail.watermark.max(proved_end(&log.header.header, &log.slots)) > first;
+    let tail = tail::examine(log.file.as_ref(), &log.path, extent.codec.seed, first, log.end)?;
+    let lost = contradicted || !end.sealed || tail.watermark.max(proved_end(&log.header.head, &log.slots)) > first;
     if tail.end > end.at || (lost && report.damage.is_empty()) {
         report.damage.push(Damage { offset: end.at, reason: end.reason });
     }

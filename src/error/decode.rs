@@ -52,6 +52,13 @@ pub enum DecodeError {
         /// What it is.
         found: u64,
     },
+    /// It is whole, and not what a holder of the store's key wrote there.
+    Forged {
+        /// What is not.
+        what: &'static str,
+    },
+    /// It is sealed, and there is no key.
+    Locked,
     /// A value breaks a rule of its own.
     Invalid {
         /// The rule that is broken.
@@ -73,6 +80,8 @@ impl fmt::Display for DecodeError {
             Self::Mismatch { field, expected, found } => {
                 write!(f, "{field} is {found} where {expected} was expected")
             }
+            Self::Forged { what } => write!(f, "{what} is not what was sealed with the store's key"),
+            Self::Locked => f.write_str("it is sealed, and there is no key"),
             Self::Invalid { rule } => f.write_str(rule),
         }
     }

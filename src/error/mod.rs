@@ -133,6 +133,19 @@ pub enum Error {
         /// The feature.
         reason: DecodeError,
     },
+    /// The store is encrypted, and this is not its key, or none was given; or a handle that is open has not the key that
+    /// the store has now.
+    WrongKey {
+        /// The log.
+        path: PathBuf,
+        /// Which of these.
+        reason: &'static str,
+    },
+    /// The store is not encrypted, and was to be opened with a key.
+    NotEncrypted {
+        /// The log.
+        path: PathBuf,
+    },
     /// Somebody else could read or replace the store's files.
     Insecure {
         /// The file or directory.
@@ -181,6 +194,8 @@ pub enum ErrorKind {
     TooLarge,
     NotAStore,
     Unsupported,
+    WrongKey,
+    NotEncrypted,
     Insecure,
     NetworkFileSystem,
     ReadOnly,
@@ -210,6 +225,8 @@ impl Error {
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::NotAStore { .. } => ErrorKind::NotAStore,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::WrongKey { .. } => ErrorKind::WrongKey,
+            Self::NotEncrypted { .. } => ErrorKind::NotEncrypted,
             Self::Insecure { .. } => ErrorKind::Insecure,
             Self::NetworkFileSystem { .. } => ErrorKind::NetworkFileSystem,
             Self::ReadOnly { .. } => ErrorKind::ReadOnly,
@@ -264,6 +281,10 @@ impl fmt::Display for Error {
             Self::TooLarge { what, len, limit } => write!(f, "{what} of {len} bytes, at most {limit} allowed"),
             Self::NotAStore { path, reason } => write!(f, "{} is no token store: {reason}", path.display()),
             Self::Unsupported { path, reason } => write!(f, "{} needs a newer version: {reason}", path.display()),
+            Self::WrongKey { path, reason } => write!(f, "{} does not open: {reason}", path.display()),
+            Self::NotEncrypted { path } => {
+                write!(f, "{} is not encrypted, and was to be opened with a key", path.display())
+            }
             Self::Insecure { path, reason } => write!(f, "{} is not safe: {reason}", path.display()),
             Self::NetworkFileSystem { path, kind } => {
                 write!(f, "{} lies on {kind}, where locks and shared maps may not work", path.display())

@@ -3,6 +3,7 @@
 //! FORMAT.md, "File header".
 
 use super::input::Input;
+use super::seal::{SUITE_PLAIN, SUITE_SEALED};
 use super::{DecodeError, FRAME_LEN_MAX, KEY_LEN_MAX, RECORD_LEN_MAX, Seed, check_counters};
 
 /// Non-text bytes and both line ends, so that a transfer in text mode is noticed.
@@ -18,6 +19,8 @@ pub const FRAMES_AT: u64 = 8192;
 
 const CRC_AT: usize = COPY_LEN - 4;
 const FIELDS_LEN: usize = 224;
+/// Cipher suites that this build can read.
+const SUITES: &[u16] = if cfg!(feature = "encryption") { &[SUITE_PLAIN, SUITE_SEALED] } else { &[SUITE_PLAIN] };
 
 /// What a log says of itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl FileHeader {
             uuid,
             generation,
             salt,
-            suite: 0,
+            suite: SUITE_PLAIN,
             key_id: [0; 16],
             wrapped_key: [0; 72],
             key_commitment: [0; 32],
@@ -166,7 +169,7 @@ impl FileHeader {
         input.zeros(CRC_AT.saturating_sub(FIELDS_LEN), "padding of the file header")?;
         check_counters(&[("generation", header.generation)])?;
         let key = [&header.key_id[..], &header.wrapped_key, &header.key_commitment];
-        if header.suite == 0 && key.concat().iter().any(|byte| *byte != 0) {
+        if header.suite == SUITE_PLAIN && key.concat().iter().any(|byte| *byte != 0) {
             return Err(DecodeError::NotZero { field: "key of a plain file" });
         }
         if header.generation == 0 {
@@ -200,7 +203,7 @@ impl FileHeader {
         if self.incompatible != 0 {
             return Err(DecodeError::Unknown { field: "incompatible features", value: self.incompatible });
         }
-        if self.suite != 0 {
+        if !SUITES.contains(&self.suite) {
             return Err(DecodeError::Unknown { field: "cipher suite", value: self.suite.into() });
         }
         for (field, value, ours) in limits {

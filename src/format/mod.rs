@@ -21,6 +21,7 @@ mod input;
 pub mod operation;
 pub mod record;
 pub mod redo;
+pub mod seal;
 pub mod slot;
 
 pub use crate::error::DecodeError;

@@ -5,6 +5,7 @@
 use super::frame::FRAME_HEADER_LEN;
 use super::header::FRAMES_AT;
 use super::input::Input;
+use super::seal::{CONTENT_LEN_MORE, LogKeys, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use super::{ALIGN, ALIGN_LEN, DecodeError, FRAME_LEN_MAX, RECORD_LEN_MAX, Seed, aligned, record};
 use crate::token::TokenView;
 
@@ -40,6 +41,26 @@ pub enum Operation<'a> {
         /// Length of what was cut, up to its last byte that was not zero.
         cut_len: u64,
     },
+    /// Something that only a holder of the key can read.
+    Locked {
+        /// Which of the above.
+        kind: LockedKind,
+    },
+}
+
+/// What an operation does of which only the header can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockedKind {
+    /// A put.
+    Put,
+    /// A delete.
+    Delete,
+    /// A clear.
+    Clear,
+    /// What a seal counts.
+    Sealed,
+    /// What a recovery cut.
+    Recovered,
 }
 
 /// An operation and where it lies.
@@ -68,7 +89,7 @@ pub fn operation_len(content_len: u64) -> Option<u64> {
 /// How long the operation at `offset` would be, header and padding included, if these bytes are its header; `None` if
 /// they cannot be. Cheap: only a checksum tells whether they are.
 #[must_use]
-pub fn plausible_len(offset: u64, header: &[u8]) -> Option<u64> {
+pub fn plausible_len(offset: u64, header: &[u8], content_len_more: u32) -> Option<u64> {
     let mut fields = Input::new(header);
     // The three bytes behind the kind are zero.
     let kind = fields.u32().ok()?;
@@ -78,43 +99,123 @@ pub fn plausible_len(offset: u64, header: &[u8]) -> Option<u64> {
         && distance < FRAME_LEN_MAX.into()
         && distance.is_multiple_of(ALIGN)
         && offset >= FRAMES_AT.saturating_add(distance);
-    let possible = (PUT.into()..=RECOVERED.into()).contains(&kind) && content_len <= RECORD_LEN_MAX && in_a_frame;
+    let content_len_max = RECORD_LEN_MAX.saturating_add(content_len_more);
+    let possible = (PUT.into()..=RECOVERED.into()).contains(&kind) && content_len <= content_len_max && in_a_frame;
     if possible { operation_len(content_len.into()) } else { None }
 }
 
-/// Reads the operation that starts at `offset`, the first of `bytes`.
+/// Reads the operation of a plain log that starts at `offset`, the first of `bytes`.
 ///
 /// # Errors
 /// A checksum that does not match, or content that FORMAT.md does not allow.
 pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, DecodeError> {
-    let mut input = Input::new(bytes);
-    let covered = input.bytes(CRC_AT)?;
-    let crc = input.u32()?;
-    let mut fields = Input::new(covered);
-    let kind = fields.u8()?;
-    let flags = fields.u8()?;
-    let reserved = fields.u16()?;
-    let content_len = fields.u32()?;
-    let distance = fields.u32()?;
-    if content_len > RECORD_LEN_MAX {
-        let (len, limit) = (content_len.into(), RECORD_LEN_MAX.into());
-        return Err(DecodeError::TooLong { what: "operation", len, limit });
+    let raw = Raw::decode(seed, offset, bytes, RECORD_LEN_MAX)?;
+    let operation = decode_content(raw.kind, raw.content)?;
+    Ok(raw.locate(raw.padding, operation))
+}
+
+/// An operation whose checksum is right, and whose content nobody has looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raw<'a> {
+    offset: u64,
+    pub(crate) len: u64,
+    pub(super) distance: u32,
+    pub(super) crc: u32,
+    pub(super) padding: &'a [u8],
+    kind: u8,
+    /// Its header before the checksum.
+    head: &'a [u8],
+    content: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn decode(seed: Seed, offset: u64, bytes: &'a [u8], content_len_max: u32) -> Result<Self, DecodeError> {
+        let mut input = Input::new(bytes);
+        let head = input.bytes(CRC_AT)?;
+        let crc = input.u32()?;
+        let mut fields = Input::new(head);
+        let kind = fields.u8()?;
+        let flags = fields.u8()?;
+        let reserved = fields.u16()?;
+        let content_len = fields.u32()?;
+        let distance = fields.u32()?;
+        if content_len > content_len_max {
+            let (len, limit) = (content_len.into(), content_len_max.into());
+            return Err(DecodeError::TooLong { what: "operation", len, limit });
+        }
+        let content = input.bytes(content_len as usize)?;
+        if seed.crc(offset, &[head, content]) != crc {
+            return Err(DecodeError::Checksum { of: "operation" });
+        }
+        if flags != 0 || reserved != 0 {
+            return Err(DecodeError::NotZero { field: "reserved field of an operation" });
+        }
+        let len = operation_len(content_len.into()).ok_or(OVERFLOW)?;
+        let padding_len = len.saturating_sub(OPERATION_HEADER_LEN as u64).saturating_sub(content_len.into());
+        let padding = input.bytes(usize::try_from(padding_len).map_err(|_| OVERFLOW)?)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(DecodeError::NotZero { field: "padding of an operation" });
+        }
+        Ok(Self { offset, len, distance, crc, padding, kind, head, content })
     }
-    let content = input.bytes(content_len as usize)?;
-    if seed.crc(offset, &[covered, content]) != crc {
-        return Err(DecodeError::Checksum { of: "operation" });
+
+    /// The operation of a sealed log that starts at `offset`.
+    pub(crate) fn decode_sealed(seed: Seed, offset: u64, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let raw = Self::decode(seed, offset, bytes, RECORD_LEN_MAX.saturating_add(CONTENT_LEN_MORE))?;
+        if raw.content.len() < CONTENT_LEN_MORE as usize {
+            let (needed, available) = (CONTENT_LEN_MORE.into(), raw.content.len() as u64);
+            return Err(DecodeError::Truncated { needed, available });
+        }
+        Ok(raw)
     }
-    if flags != 0 || reserved != 0 {
-        return Err(DecodeError::NotZero { field: "reserved field of an operation" });
+
+    /// The parts of a sealed content.
+    fn sealed(&self) -> Result<(&'a Nonce, &'a [u8], &'a Tag), DecodeError> {
+        let parts = self.content.split_first_chunk::<NONCE_LEN>();
+        let parts = parts.and_then(|(nonce, rest)| Some((nonce, rest.split_last_chunk::<TAG_LEN>()?)));
+        let (nonce, (sealed, tag)) = parts.ok_or(DecodeError::Forged { what: "operation" })?;
+        Ok((nonce, sealed, tag))
     }
-    let len = operation_len(content_len.into()).ok_or(OVERFLOW)?;
-    let padding_len = len.saturating_sub(OPERATION_HEADER_LEN as u64).saturating_sub(content_len.into());
-    let padding = input.bytes(usize::try_from(padding_len).map_err(|_| OVERFLOW)?)?;
-    if padding.iter().any(|byte| *byte != 0) {
-        return Err(DecodeError::NotZero { field: "padding of an operation" });
+
+    /// The tag of a sealed content.
+    pub(super) fn tag(&self) -> Result<Tag, DecodeError> {
+        self.sealed().map(|(_, _, tag)| *tag)
     }
-    let operation = decode_content(kind, content)?;
-    Ok(Located { offset, len, distance, crc, padding, operation })
+
+    /// Length of a sealed content when it is open.
+    pub(crate) fn open_len(&self) -> usize {
+        self.content.len().saturating_sub(CONTENT_LEN_MORE as usize)
+    }
+
+    /// Opens a sealed content into `plain`, which is as long as that, and reads it.
+    pub(crate) fn open<'b>(&self, keys: &LogKeys, plain: &'b mut [u8]) -> Result<Located<'b>, DecodeError>
+    where
+        'a: 'b,
+    {
+        let (nonce, sealed, tag) = self.sealed()?;
+        plain.copy_from_slice(sealed);
+        keys.open(self.offset, self.head, nonce, plain, tag)?;
+        let operation = decode_content(self.kind, plain)?;
+        Ok(self.locate(self.padding, operation))
+    }
+
+    /// What can be said of a sealed operation without a key.
+    pub(super) fn locked(&self) -> Result<Located<'a>, DecodeError> {
+        let kind = match self.kind {
+            PUT => LockedKind::Put,
+            DELETE => LockedKind::Delete,
+            CLEAR => LockedKind::Clear,
+            SEALED => LockedKind::Sealed,
+            RECOVERED => LockedKind::Recovered,
+            _ => return Err(DecodeError::Unknown { field: "operation kind", value: self.kind.into() }),
+        };
+        Ok(self.locate(self.padding, Operation::Locked { kind }))
+    }
+
+    fn locate<'b>(&self, padding: &'b [u8], operation: Operation<'b>) -> Located<'b> {
+        let Self { offset, len, distance, crc, .. } = *self;
+        Located { offset, len, distance, crc, padding, operation }
+    }
 }
 
 fn decode_content(kind: u8, content: &[u8]) -> Result<Operation<'_>, DecodeError> {
@@ -140,19 +241,20 @@ fn decode_content(kind: u8, content: &[u8]) -> Result<Operation<'_>, DecodeError
     Ok(operation)
 }
 
-/// Appends an operation to a frame whose first byte has the offset `frame_at` and is the first of `out`.
-/// Returns where it lies and its checksum.
+/// Appends an operation to a frame whose first byte has the offset `frame_at` and is the first of `out`, sealed if
+/// there is something to seal it with. Returns where it lies and its checksum.
 ///
 /// # Errors
 /// An operation over the limits; `out` is then left as it was.
 pub(super) fn encode(
     seed: Seed,
+    sealing: Option<(&LogKeys, &Nonce)>,
     frame_at: u64,
     operation: &Operation<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Written, DecodeError> {
     let start = out.len();
-    let written = encode_at(seed, frame_at, operation, start, out);
+    let written = encode_at(seed, sealing, frame_at, operation, start, out);
     if written.is_err() {
         out.truncate(start);
     }
@@ -165,17 +267,60 @@ pub(super) struct Written {
     pub(super) len: u64,
     pub(super) crc: u32,
     pub(super) padding_len: usize,
+    /// Of a sealed one.
+    pub(super) tag: Tag,
 }
 
 fn encode_at(
     seed: Seed,
+    sealing: Option<(&LogKeys, &Nonce)>,
     frame_at: u64,
     operation: &Operation<'_>,
     start: usize,
     out: &mut Vec<u8>,
 ) -> Result<Written, DecodeError> {
     out.resize(start.saturating_add(OPERATION_HEADER_LEN), 0);
-    let kind = match operation {
+    let content_at = out.len();
+    if let Some((_, nonce)) = sealing {
+        out.extend(nonce);
+    }
+    let plain_at = out.len();
+    let kind = encode_content(operation, out)?;
+    let plain_len = out.len().saturating_sub(plain_at);
+    if plain_len > RECORD_LEN_MAX as usize {
+        let (len, limit) = (plain_len as u64, RECORD_LEN_MAX.into());
+        return Err(DecodeError::TooLong { what: "operation", len, limit });
+    }
+    let distance = u32::try_from(start).map_err(|_| OVERFLOW)?;
+    let offset = frame_at.checked_add(start as u64).ok_or(OVERFLOW)?;
+    let content_len = plain_len.saturating_add(if sealing.is_some() { CONTENT_LEN_MORE as usize } else { 0 });
+    let fields = [
+        u32::from(kind).to_le_bytes(),
+        u32::try_from(content_len).map_err(|_| OVERFLOW)?.to_le_bytes(),
+        distance.to_le_bytes(),
+    ];
+    let head = fields.as_flattened();
+    let mut tag = Tag::default();
+    if let Some((keys, nonce)) = sealing {
+        tag = keys.seal(offset, head, nonce, out.get_mut(plain_at..).unwrap_or_default());
+        out.extend(tag);
+    }
+    let crc = seed.crc(offset, &[head, out.get(content_at..).unwrap_or_default()]);
+    if let Some((header, crc_bytes)) =
+        out.get_mut(start..content_at).and_then(|header| header.split_at_mut_checked(CRC_AT))
+    {
+        header.copy_from_slice(head);
+        crc_bytes.copy_from_slice(&crc.to_le_bytes());
+    }
+    let padding_len = out.len().next_multiple_of(ALIGN_LEN).saturating_sub(out.len());
+    out.resize(out.len().saturating_add(padding_len), 0);
+    let len = out.len().saturating_sub(start) as u64;
+    Ok(Written { offset, len, crc, padding_len, tag })
+}
+
+/// Appends what an operation says; returns its kind.
+fn encode_content(operation: &Operation<'_>, out: &mut Vec<u8>) -> Result<u8, DecodeError> {
+    Ok(match operation {
         Operation::Put(view) => {
             record::encode(view, out)?;
             PUT
@@ -193,30 +338,6 @@ fn encode_at(
             out.extend(cut_len.to_le_bytes());
             RECOVERED
         }
-    };
-    let content_at = start.saturating_add(OPERATION_HEADER_LEN);
-    let content_len = out.len().saturating_sub(content_at);
-    if content_len > RECORD_LEN_MAX as usize {
-        let (len, limit) = (content_len as u64, RECORD_LEN_MAX.into());
-        return Err(DecodeError::TooLong { what: "operation", len, limit });
-    }
-    let distance = u32::try_from(start).map_err(|_| OVERFLOW)?;
-    let offset = frame_at.checked_add(start as u64).ok_or(OVERFLOW)?;
-    let fields = [
-        u32::from(kind).to_le_bytes(),
-        u32::try_from(content_len).map_err(|_| OVERFLOW)?.to_le_bytes(),
-        distance.to_le_bytes(),
-    ];
-    let covered = fields.as_flattened();
-    let crc = seed.crc(offset, &[covered, out.get(content_at..).unwrap_or_default()]);
-    if let Some((header, crc_bytes)) =
-        out.get_mut(start..content_at).and_then(|header| header.split_at_mut_checked(CRC_AT))
-    {
-        header.copy_from_slice(covered);
-        crc_bytes.copy_from_slice(&crc.to_le_bytes());
-    }
-    let padding_len = out.len().next_multiple_of(ALIGN_LEN).saturating_sub(out.len());
-    out.resize(out.len().saturating_add(padding_len), 0);
-    let len = out.len().saturating_sub(start) as u64;
-    Ok(Written { offset, len, crc, padding_len })
+        Operation::Locked { .. } => return Err(DecodeError::Locked),
+    })
 }

@@ -52,6 +52,7 @@ impl IndexBuilder {
                     return Err(Error::Corrupt { path: source.path().into(), offset: located.offset, reason });
                 }
                 Operation::Sealed { .. } | Operation::Recovered { .. } => {}
+                Operation::Locked { .. } => return Err(super::locked(source, located)),
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, Hasher};
 pub(crate) use self::build::IndexBuilder;
 use self::rows::Rows;
 use self::table::{KeyTable, SEGMENTS, segment};
-use crate::error::{Error, Result};
+use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
 use crate::log::Location;
 use crate::log::source::Source;
@@ -151,6 +151,7 @@ impl Index {
                 Ok(Some(std::mem::replace(self, empty)))
             }
             Operation::Sealed { .. } | Operation::Recovered { .. } => Ok(None),
+            Operation::Locked { .. } => Err(locked(source, located)),
         }
     }
 
@@ -286,6 +287,11 @@ impl Index {
         // 0 stands for "no key" while an index is built.
         u32::try_from(hash >> u32::BITS).expect("half of the bits").max(1)
     }
+}
+
+/// Rows that nobody can read here are not to be missed silently.
+fn locked(source: &Source, located: &Located<'_>) -> Error {
+    Error::Corrupt { path: source.path().into(), offset: located.offset, reason: DecodeError::Locked }
 }
 
 fn table(column: Column) -> usize {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result, is_full};
-use crate::format::frame::{FrameBuilder, FrameHeader, Kind, Link};
-use crate::format::{COUNTER_MAX, DecodeError, Seed};
-use crate::storage::File;
+use crate::format::frame::{FRAME_NONCE_LEN, FrameBuilder, FrameHeader, Kind, Link};
+use crate::format::seal::{Codec, Contents};
+use crate::format::{COUNTER_MAX, DecodeError};
+use crate::storage::{File, Storage};
 use crate::wipe::wipe;
 
 /// End of the extension that puts may not use.
@@ -45,7 +46,7 @@ pub(crate) enum AppendError {
 pub(crate) struct Appender {
     file: Arc<dyn File>,
     path: PathBuf,
-    seed: Seed,
+    codec: Codec,
     end: u64,
     /// End of the zeros that were written and synced, as far as is known.
     capacity: u64,
@@ -58,13 +59,14 @@ pub(crate) struct Appender {
 
 impl Appender {
     /// Continues a log whose bytes before `end` are durable, and zeros from there to `capacity`.
-    pub(crate) fn new(file: Arc<dyn File>, path: &Path, seed: Seed, end: u64, capacity: u64, link: Link) -> Self {
-        Self { file, path: path.to_owned(), seed, end, capacity, grown_by_others: false, link, watermark: end }
+    pub(crate) fn new(file: Arc<dyn File>, path: &Path, codec: &Codec, end: u64, capacity: u64, link: Link) -> Self {
+        let (path, codec) = (path.to_owned(), codec.clone());
+        Self { file, path, codec, end, capacity, grown_by_others: false, link, watermark: end }
     }
 
     /// Starts a file that is not durable at all yet.
-    pub(crate) fn fresh(file: Arc<dyn File>, path: &Path, seed: Seed, end: u64, link: Link) -> Self {
-        Self { watermark: 0, ..Self::new(file, path, seed, end, end, link) }
+    pub(crate) fn fresh(file: Arc<dyn File>, path: &Path, codec: &Codec, end: u64, link: Link) -> Self {
+        Self { watermark: 0, ..Self::new(file, path, codec, end, end, link) }
     }
 
     /// Goes on behind what others have appended to the same file meanwhile.
@@ -79,8 +81,20 @@ impl Appender {
     }
 
     /// A builder for the frame that comes next.
-    pub(crate) fn frame(&self, body_len: usize) -> FrameBuilder {
-        FrameBuilder::new(self.seed, self.end, body_len)
+    ///
+    /// # Errors
+    /// No randomness, which sealing needs.
+    pub(crate) fn frame(&self, storage: &dyn Storage, body_len: usize) -> Result<FrameBuilder> {
+        let frame = FrameBuilder::new(self.codec.seed, self.end, body_len);
+        match &self.codec.contents {
+            Contents::Plain => Ok(frame),
+            Contents::Sealed(keys) => {
+                let mut nonce = [0; FRAME_NONCE_LEN];
+                storage.random(&mut nonce)?;
+                Ok(frame.sealed(keys.clone(), nonce))
+            }
+            Contents::Locked => unreachable!("a log whose key is not known is never written to"),
+        }
     }
 
     /// Makes sure that a frame of this length can be appended.
@@ -158,14 +172,14 @@ impl Appender {
             next_revision: head.next_revision,
             body_crc: 0,
         };
-        let (mut bytes, crc) = frame.finish(header);
+        let (mut bytes, link) = frame.finish_after(header, &self.link.tag);
         let written = self.file.write_at(&bytes, self.end);
         let len = bytes.len() as u64;
         wipe(&mut bytes);
         written.map_err(|error| (Error::io("write", &self.path, error), len))?;
         self.end += len;
         self.capacity = self.capacity.max(self.end);
-        self.link = Link::at(&header, crc);
+        self.link = link;
         Ok(())
     }
 

@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{DecodeError, Error, Result};
-use crate::format::Seed;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::header::FRAMES_AT;
 use crate::format::operation::Located;
+use crate::format::seal::{Codec, Contents, Tag};
 use crate::storage::File;
 use crate::wipe::Wiped;
 
@@ -19,7 +19,9 @@ const WINDOW_LEN: u64 = 1 << 20;
 /// Where a scan stands.
 pub(crate) struct Scanner<'a> {
     window: Window<'a>,
-    seed: Seed,
+    codec: Codec,
+    /// The contents of the present frame, where the log has them sealed.
+    plain: Wiped,
     at: u64,
     link: Link,
     last: Option<(u64, FrameHeader)>,
@@ -38,22 +40,22 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Starts at the first frame; `end` is the first byte that does not count.
-    pub(crate) fn new(file: &'a dyn File, path: &Path, seed: Seed, file_header_crc: u32, end: u64) -> Self {
-        let window = Window::new(file, path, end);
-        Self { window, seed, at: FRAMES_AT, link: Link::first(file_header_crc), last: None, resumed: false }
+    /// Starts at the first frame, which has to follow `first`; `end` is the first byte that does not count.
+    pub(crate) fn new(file: &'a dyn File, path: &Path, codec: &Codec, first: Link, end: u64) -> Self {
+        Self::after(file, path, codec, (FRAMES_AT, first), end)
     }
 
     /// Starts behind a good frame.
-    pub(crate) fn after(file: &'a dyn File, path: &Path, seed: Seed, (at, link): (u64, Link), end: u64) -> Self {
-        Self { window: Window::new(file, path, end), seed, at, link, last: None, resumed: false }
+    pub(crate) fn after(file: &'a dyn File, path: &Path, codec: &Codec, (at, link): (u64, Link), end: u64) -> Self {
+        let (window, codec) = (Window::new(file, path, end), codec.clone());
+        Self { window, codec, plain: Wiped::default(), at, link, last: None, resumed: false }
     }
 
     /// The next frame if it is good, else why it is not.
     pub(crate) fn next_frame(&mut self) -> Result<std::result::Result<Frame<'_>, DecodeError>> {
         let offset = self.at;
         let header = match self.window.get(offset, FRAME_HEADER_LEN as u64)? {
-            Ok(bytes) => FrameHeader::decode(self.seed, offset, bytes),
+            Ok(bytes) => FrameHeader::decode(self.codec.seed, offset, bytes),
             Err(reason) => Err(reason),
         };
         let (header, crc) = match header {
@@ -64,11 +66,21 @@ impl<'a> Scanner<'a> {
             Ok(bytes) => bytes,
             Err(reason) => return Ok(Err(reason)),
         };
-        let body = frame::decode_body(self.seed, offset, &header, &bytes[FRAME_HEADER_LEN..]);
-        let checked = body.and_then(|operations| {
+        let (head, body) = bytes.split_at(FRAME_HEADER_LEN);
+        let seed = self.codec.seed;
+        let plainly = |operations| (operations, Tag::default());
+        let read = match &self.codec.contents {
+            Contents::Plain => frame::decode_body(seed, offset, &header, body).map(plainly),
+            Contents::Locked => frame::check_locked_body(seed, offset, &header, body).map(plainly),
+            Contents::Sealed(keys) => {
+                let previous = Some(&self.link.tag).filter(|_| !self.resumed);
+                frame::open_body((seed, keys), offset, (&header, head), previous, body, &mut self.plain)
+            }
+        };
+        let checked = read.and_then(|(operations, tag)| {
             let link =
                 if self.resumed { Link::at(&header, crc) } else { self.link.after(&header, crc, &operations)? };
-            Ok((link, operations))
+            Ok((link.with_tag(tag), operations))
         });
         Ok(checked.map(|(link, operations)| {
             self.link = link;

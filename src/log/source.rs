@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{Location, append};
 use crate::error::{DecodeError, Error, Result};
-use crate::format::operation::{self, Operation};
-use crate::format::{FRAME_LEN_MAX, Seed};
+use crate::format::FRAME_LEN_MAX;
+use crate::format::operation::{self, Located, Operation, Raw};
+use crate::format::seal::{Codec, Contents};
 use crate::options::ReadMode;
 use crate::storage::{File, Map};
 use crate::token::{Token, TokenView};
@@ -20,7 +21,7 @@ const MAP_LEN_MAX: u64 = 1 << 61;
 pub(crate) struct Source {
     file: Arc<dyn File>,
     path: PathBuf,
-    seed: Seed,
+    codec: Codec,
     mode: ReadMode,
     map: Option<Map>,
     generation: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// `end`: how far the caller expects to publish soon; a map reaches well beyond.
-    pub(crate) fn new(file: Arc<dyn File>, path: &Path, seed: Seed, mode: ReadMode, end: u64) -> Result<Self> {
+    pub(crate) fn new(file: Arc<dyn File>, path: &Path, codec: &Codec, mode: ReadMode, end: u64) -> Result<Self> {
         let map = match mode {
             ReadMode::Copy => None,
             ReadMode::Map => {
@@ -39,7 +40,8 @@ impl Source {
                 file.map(len).map_err(|error| Error::io("map", path, error))?
             }
         };
-        Ok(Self { file, path: path.to_owned(), seed, mode, map, generation: 0, older: None })
+        let (path, codec) = (path.to_owned(), codec.clone());
+        Ok(Self { file, path, codec, mode, map, generation: 0, older: None })
     }
 
     /// The same, giving places of this generation.
@@ -76,7 +78,7 @@ impl Source {
             }
             return Ok(None);
         }
-        let longer = Self::new(self.file.clone(), &self.path, self.seed, self.mode, end)?;
+        let longer = Self::new(self.file.clone(), &self.path, &self.codec, self.mode, end)?;
         longer.publish(end)?;
         Ok(Some(Self { generation: self.generation, older: self.older.clone(), ..longer }))
     }
@@ -103,12 +105,17 @@ impl Source {
             Some(&*copied)
         };
         let missing = DecodeError::Truncated { needed: at.len(), available: 0 };
-        let located = operation::decode(self.seed, at.offset(), bytes.ok_or_else(|| damaged(missing))?);
-        let located = located.map_err(damaged)?;
-        match &located.operation {
-            Operation::Put(view) if located.len == at.len() => Ok(f(view)),
-            _ => Err(damaged(DecodeError::Invalid { rule: "another operation where a put was" })),
-        }
+        let bytes = bytes.ok_or_else(|| damaged(missing))?;
+        let seed = self.codec.seed;
+        let read = match &self.codec.contents {
+            Contents::Plain => operation::decode(seed, at.offset(), bytes).and_then(|located| row(&located, at, f)),
+            Contents::Sealed(keys) => Raw::decode_sealed(seed, at.offset(), bytes).and_then(|raw| {
+                let mut plain = Wiped::zeros(raw.open_len());
+                raw.open(keys, &mut plain).and_then(|located| row(&located, at, f))
+            }),
+            Contents::Locked => Err(DecodeError::Locked),
+        };
+        read.map_err(damaged)
     }
 
     /// A copy of the row at this place.
@@ -135,5 +142,13 @@ impl Source {
 
     pub(crate) fn file(&self) -> &Arc<dyn File> {
         &self.file
+    }
+}
+
+/// Hands the row that was put here to `f`.
+fn row<R>(located: &Located<'_>, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R, DecodeError> {
+    match &located.operation {
+        Operation::Put(view) if located.len == at.len() => Ok(f(view)),
+        _ => Err(DecodeError::Invalid { rule: "another operation where a put was" }),
     }
 }

@@ -8,7 +8,9 @@ use std::path::Path;
 use super::scan::{Frame, Scanner};
 use super::tail;
 use crate::error::{DecodeError, Result};
-use crate::format::{ALIGN, FRAME_LEN_MAX, Seed};
+use crate::format::frame::Link;
+use crate::format::seal::Codec;
+use crate::format::{ALIGN, FRAME_LEN_MAX};
 use crate::storage::File;
 
 /// A log to read, up to `end`.
@@ -16,8 +18,9 @@ use crate::storage::File;
 pub(crate) struct Extent<'a> {
     pub(crate) file: &'a dyn File,
     pub(crate) path: &'a Path,
-    pub(crate) seed: Seed,
-    pub(crate) file_header_crc: u32,
+    pub(crate) codec: &'a Codec,
+    /// What the first frame has to follow.
+    pub(crate) first: Link,
     pub(crate) end: u64,
 }
 
@@ -50,8 +53,8 @@ pub(crate) struct End {
 
 /// Hands over everything in order, until `f` breaks; then there is no end.
 pub(crate) fn walk(log: Extent<'_>, mut f: impl FnMut(Step<'_>) -> Result<ControlFlow<()>>) -> Result<Option<End>> {
-    let Extent { file, path, seed, file_header_crc, end } = log;
-    let mut scanner = Scanner::new(file, path, seed, file_header_crc, end);
+    let Extent { file, path, codec, first, end } = log;
+    let mut scanner = Scanner::new(file, path, codec, first, end);
     let mut sealed = None;
     let mut read_again = end.saturating_mul(2).saturating_add(FRAME_LEN_MAX.into());
     loop {
@@ -64,7 +67,7 @@ pub(crate) fn walk(log: Extent<'_>, mut f: impl FnMut(Step<'_>) -> Result<Contro
         };
         let (from, sealed_here) = (scanner.position(), scanner.link().sealed);
         let sealed = *sealed.get_or_insert(sealed_here);
-        let next = tail::next_header(file, path, seed, from + ALIGN, end)?;
+        let next = tail::next_header(file, path, codec.seed, from + ALIGN, end)?;
         // A file can be made in which every place seems to begin a frame of half its length: not all are read.
         let affordable = |len: u64| read_again.checked_sub(len);
         let next = next.and_then(|(next, header)| Some((next, affordable(header.frame_len())?)));

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Access, File, Identity, Lock, Map, Page};
@@ -50,8 +51,8 @@ impl File for Altered {
         self.original.try_lock(byte, lock)
     }
 
-    fn is_locked(&self, byte: u64) -> io::Result<bool> {
-        self.original.is_locked(byte)
+    fn is_locked(&self, bytes: Range<u64>) -> io::Result<bool> {
+        self.original.is_locked(bytes)
     }
 
     fn page(&self, _: usize, _: Access) -> io::Result<Arc<dyn Page>> {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+#[cfg(feature = "encryption")]
+use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +12,12 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::file::{DiskFile, LockFile};
 use super::fork::Registered;
-use super::{Access, Directory, File, Identity, Storage, network};
+use super::{Access, Directory, File, Identity, Storage, network, parents};
 use crate::error::{Error, Result};
 
 const FILE_MODE: u32 = 0o600;
@@ -50,6 +52,7 @@ impl Storage for Disk {
         if metadata.st_mode & OTHERS_WRITE != 0 {
             return Err(insecure(path, "others may write to it; chmod 700 it"));
         }
+        parents::check(path)?;
         Ok(Some(Arc::new(directory)))
     }
 
@@ -57,9 +60,14 @@ impl Storage for Disk {
         rustix::fs::mkdir(path, Mode::from_raw_mode(DIRECTORY_MODE))
             .map_err(|errno| Error::io("create directory", path, errno.into()))?;
         let made = || {
+            // A umask can have taken the right to open it.
+            let mode = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map(|found| found.st_mode);
+            if mode.is_ok_and(|mode| mode & DIRECTORY_MODE != DIRECTORY_MODE) {
+                let made_private = rustix::fs::chmod(path, Mode::from_raw_mode(DIRECTORY_MODE));
+                made_private.map_err(|errno| Error::io("chmod", path, errno.into()))?;
+            }
             let missing = || Error::io("open", path, io::ErrorKind::NotFound.into());
             let directory = self.open_dir(path)?.ok_or_else(missing)?;
-            // A umask can only have taken bits away, also from us.
             directory.make_private()?;
             directory.sync_parent()?;
             Ok(directory)
@@ -147,6 +155,11 @@ impl DiskDirectory {
         self.check(name, fd)
     }
 
+    fn is_directory(&self, name: &str) -> bool {
+        let found = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_dir())
+    }
+
     fn check(&self, name: &str, fd: OwnedFd) -> Result<DiskFile> {
         let file = fs::File::from(fd);
         let path = self.path.join(name);
@@ -166,6 +179,48 @@ impl DiskDirectory {
         let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
         Ok(DiskFile::new(file, identity))
     }
+}
+
+/// Reads a file that holds a secret of this length and nothing else.
+///
+/// Links are followed: what counts is who may read what is at their end.
+///
+/// # Errors
+/// `Insecure` if somebody else may read or replace it, root excepted; `Io` if it is not this long.
+#[cfg(feature = "encryption")]
+pub(crate) fn read_secret(path: &Path, secret: &mut [u8]) -> Result<()> {
+    let io = |error| Error::io("read the key in", path, error);
+    // NONBLOCK: nobody has to be waited for who might write into a FIFO.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| io(errno.into()))?;
+    let file = fs::File::from(fd);
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(insecure(path, "it is no regular file"));
+    }
+    if metadata.uid() != 0 && metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(insecure(path, "it belongs to another user; chown it"));
+    }
+    if metadata.mode() & OTHERS != 0 && !is_credential(path, &metadata) {
+        return Err(insecure(path, "others may read it; chmod 600 it"));
+    }
+    parents::check(path)?;
+    if metadata.len() != secret.len() as u64 {
+        return Err(io(io::Error::new(io::ErrorKind::InvalidData, "a key file has 32 bytes and nothing else")));
+    }
+    file.read_exact_at(secret, 0).map_err(io)
+}
+
+/// Whether this is a credential that the service manager hands to a service that runs as a user of its own: root's, and
+/// readable for that user by an access list, which the mode shows as bits of root's group (`systemd.exec(5)`).
+#[cfg(feature = "encryption")]
+fn is_credential(path: &Path, metadata: &fs::Metadata) -> bool {
+    const OTHERS_BUT_TO_READ_BY_GROUP: u32 = 0o037;
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY");
+    metadata.uid() == 0
+        && metadata.gid() == 0
+        && metadata.mode() & OTHERS_BUT_TO_READ_BY_GROUP == 0
+        && folder.is_some_and(|folder| path.parent() == Some(Path::new(&folder)))
 }
 
 impl Directory for DiskDirectory {
@@ -233,6 +288,10 @@ impl Directory for DiskDirectory {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
+            // Not every kernel says so of a directory.
+            Err(Errno::ISDIR | Errno::PERM) if self.is_directory(name) => {
+                Err(insecure(self.path.join(name), "it is a directory; remove it"))
+            }
             Err(errno) => Err(self.error("remove", name)(errno)),
         }
     }
@@ -293,6 +352,6 @@ fn shared(file: impl File + 'static) -> Arc<dyn File> {
     Arc::new(file)
 }
 
-fn insecure(path: impl Into<PathBuf>, reason: &'static str) -> Error {
+pub(super) fn insecure(path: impl Into<PathBuf>, reason: &'static str) -> Error {
     Error::Insecure { path: path.into(), reason }
 }

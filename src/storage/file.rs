@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -62,8 +63,8 @@ impl File for DiskFile {
         lock::try_lock(&self.file, byte, lock)
     }
 
-    fn is_locked(&self, byte: u64) -> io::Result<bool> {
-        lock::is_locked(&self.file, byte)
+    fn is_locked(&self, bytes: Range<u64>) -> io::Result<bool> {
+        lock::is_locked(&self.file, bytes)
     }
 
     fn page(&self, len: usize, access: Access) -> io::Result<Arc<dyn Page>> {
@@ -104,8 +105,8 @@ impl File for LockFile {
         self.0.get()?.try_lock(byte, lock)
     }
 
-    fn is_locked(&self, byte: u64) -> io::Result<bool> {
-        self.0.get()?.is_locked(byte)
+    fn is_locked(&self, bytes: Range<u64>) -> io::Result<bool> {
+        self.0.get()?.is_locked(bytes)
     }
 
     fn page(&self, _: usize, _: Access) -> io::Result<Arc<dyn Page>> {

@@ -20,9 +20,11 @@ mod lock;
 mod map;
 mod network;
 mod page;
+mod parents;
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,11 +223,11 @@ pub trait File: Debug + Send + Sync {
     /// The system's.
     fn try_lock(&self, byte: u64, lock: Lock) -> io::Result<bool>;
 
-    /// Whether another opening holds a lock of this byte, of either kind. Asks, and takes none.
+    /// Whether another opening holds a lock of one of these bytes, of either kind. Asks, and takes none.
     ///
     /// # Errors
     /// The system's.
-    fn is_locked(&self, byte: u64) -> io::Result<bool>;
+    fn is_locked(&self, bytes: Range<u64>) -> io::Result<bool>;
 
     /// Maps the first `len` bytes as numbers shared with every other process that does. For reading alone, nothing may be
     /// stored.

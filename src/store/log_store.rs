@@ -70,6 +70,28 @@ impl LogStore {
         Options::new().open(path)
     }
 
+    /// Opens the encrypted store in the directory `path`, with the defaults of [`Options`] else: made if missing, recovered
+    /// if needed. A plain store is refused here, and an encrypted one by [`open`](Self::open).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("tokens");
+    /// use tokcask::{EncryptionKey, Key, LogStore, Token, TokenStore};
+    ///
+    /// let key = EncryptionKey::generate()?;
+    /// let store = LogStore::open_encrypted(&path, &key)?;
+    /// store.save_token(&Token::builder().user_name("ana").refresh_token("fake-refresh").build())?;
+    /// assert!(store.get(Key::UserName("ana"))?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `WrongKey`, `NotEncrypted`, and those of [`Options::open`].
+    #[cfg(feature = "encryption")]
+    pub fn open_encrypted(path: impl AsRef<Path>, key: impl Into<crate::KeySource>) -> Result<Self> {
+        Options::encrypted(key).open(path)
+    }
+
     /// The oldest row with this key, or `None`.
     ///
     /// # Errors
@@ -191,6 +213,55 @@ impl LogStore {
     /// `NoSpace` or `Io`; the old file then stays in use. `Busy` if somebody else compacts for longer than the lock timeout.
     pub fn compact(&self) -> Result<CompactReport> {
         self.engine.compact()
+    }
+
+    /// Compacts, and waits until every process has let go of the old file: then what was replaced or deleted before the
+    /// call is in no file of the store any more, open or not.
+    ///
+    /// What the device makes of that is its own affair. Flash memory keeps old blocks for a while, and snapshots and
+    /// backups keep them as long as they live: there only encryption helps, with [`rekey`](Self::rekey) and the old key
+    /// destroyed. A handle without a [background thread](Options::background) lets go at its next call, and one that has not
+    /// the key any more when it is closed.
+    ///
+    /// # Errors
+    /// Those of [`compact`](Self::compact), and `Busy` if somebody still has an old file open when the compaction has been
+    /// done for as long as the lock timeout: another handle, a forked process, a [`view`](Self::view) or an
+    /// [iterator](Self::iter) of this very handle. Then try again later.
+    pub fn purge(&self) -> Result<CompactReport> {
+        self.engine.purge()
+    }
+
+    /// Gives an encrypted store another key, by a compaction: its old file, and with it all that the old key opens, is gone
+    /// afterwards. Copies of the old file that were made before are opened by the old key still.
+    ///
+    /// Other handles that are open meet [`WrongKey`](Error::WrongKey) from then on, unless their
+    /// [key source](crate::KeySource::asking) has the new key.
+    ///
+    /// # Errors
+    /// `NotEncrypted`; `WrongKey` if it has this key already; those of [`compact`](Self::compact); and `OutcomeUnknown` if
+    /// the store may have either key now: keep both, and see which one opens it.
+    #[cfg(feature = "encryption")]
+    pub fn rekey(&self, key: impl Into<crate::KeySource>) -> Result<CompactReport> {
+        self.engine.rekey(key.into())
+    }
+
+    /// Writes the present rows into a new encrypted store at `path`, a missing or empty directory, whether this one is
+    /// encrypted or not. Ids, times, revisions and counters are the same; it is a store of its own, no backup of this one.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup).
+    #[cfg(feature = "encryption")]
+    pub fn copy_encrypted(&self, path: impl AsRef<Path>, key: impl Into<crate::KeySource>) -> Result<()> {
+        self.engine.copy(path.as_ref(), Some(key.into()))
+    }
+
+    /// The same into a plain store: everything that was sealed here can be read there.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup).
+    #[cfg(feature = "encryption")]
+    pub fn copy_decrypted(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.engine.copy(path.as_ref(), None)
     }
 
     /// Writes a complete copy of the store, as of now, to `path`: a missing or empty directory. Saves and finds go on.

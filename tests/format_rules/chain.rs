@@ -8,7 +8,7 @@ use super::{AT, Fields, frame, header, invalid, put, seed};
 
 /// Before a frame with `header(kind)`, which takes no revision.
 fn before() -> Link {
-    Link { chain: 0xC4A1, sequence: 6, watermark: AT, next_id: 20, next_revision: 30, sealed: true }
+    Link { chain: 0xC4A1, sequence: 6, watermark: AT, next_id: 20, next_revision: 30, sealed: true, tag: [0; 16] }
 }
 
 fn follow(link: Link, header: FrameHeader, operations: &[Operation<'_>]) -> Result<Link, DecodeError> {

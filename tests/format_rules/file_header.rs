@@ -119,7 +119,7 @@ fn features_suites_and_limits_that_are_unknown_are_named() {
     let (record_len_max, key_len_max, frame_len_max) = (RECORD_LEN_MAX - 1, KEY_LEN_MAX + 1, FRAME_LEN_MAX * 2);
     let refused = [
         (FileHeader { incompatible: 8, ..plain() }, "incompatible features", 8),
-        (FileHeader { suite: 1, ..plain() }, "cipher suite", 1),
+        (FileHeader { suite: 2, ..plain() }, "cipher suite", 2),
         (FileHeader { record_len_max, ..plain() }, "record limit", record_len_max.into()),
         (FileHeader { key_len_max, ..plain() }, "key limit", key_len_max.into()),
         (FileHeader { frame_len_max, ..plain() }, "frame limit", frame_len_max.into()),

@@ -112,7 +112,7 @@ fn lengths_are_padded_and_never_run_over() {
 #[test]
 fn a_place_is_plausible_only_if_a_frame_could_have_the_operation_there() {
     let plausible = |offset, kind: u32, len: u32, distance: u32| {
-        plausible_len(offset, &[kind.to_le_bytes(), len.to_le_bytes(), distance.to_le_bytes(), [0; 4]].concat())
+        plausible_len(offset, &[kind.to_le_bytes(), len.to_le_bytes(), distance.to_le_bytes(), [0; 4]].concat(), 0)
     };
     for kind in 1..=5 {
         assert_eq!(plausible(PLACE, kind, 3, 64), Some(24));
@@ -128,5 +128,5 @@ fn a_place_is_plausible_only_if_a_frame_could_have_the_operation_there() {
     assert_eq!(plausible(far, 1, 3, FRAME_LEN_MAX - 8), Some(24));
     assert_eq!(plausible(far, 1, 3, FRAME_LEN_MAX), None, "behind any frame");
     assert_eq!(plausible(PLACE - 8, 1, 3, 64), None, "its frame would begin before all frames");
-    assert_eq!(plausible_len(PLACE, &[1, 0, 0, 0, 3, 0, 0, 0, 64, 0, 0]), None, "too few bytes");
+    assert_eq!(plausible_len(PLACE, &[1, 0, 0, 0, 3, 0, 0, 0, 64, 0, 0], 0), None, "too few bytes");
 }

@@ -1,6 +1,7 @@
 //! The simulated file.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
@@ -128,8 +129,8 @@ impl File for SimFile {
         Ok(true)
     }
 
-    fn is_locked(&self, byte: u64) -> io::Result<bool> {
-        let held = |held: &Held| held.inode == self.inode && held.byte == byte && held.opening != self.opening;
+    fn is_locked(&self, bytes: Range<u64>) -> io::Result<bool> {
+        let held = |held: &Held| held.inode == self.inode && bytes.contains(&held.byte) && held.opening != self.opening;
         Ok(self.sim.look(Call::Lock)?.locks.iter().any(held))
     }
 

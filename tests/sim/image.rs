@@ -128,6 +128,7 @@ impl Sim {
             quota: world.quota,
             network_kind: world.network_kind,
             lie: world.lie,
+            is_encrypted: world.is_encrypted,
             ..World::default()
         };
         let mut contents: BTreeMap<u64, Arc<Vec<u8>>> =

@@ -75,6 +75,8 @@ struct World {
     /// What kind of network file system all of it lies on, if it does.
     network_kind: Option<&'static str>,
     lie: Option<Lie>,
+    /// Whether the stores here are encrypted: for whoever opens them.
+    is_encrypted: bool,
 }
 
 #[derive(Clone, Default)]
@@ -117,6 +119,16 @@ impl Sim {
     /// Another machine: its randomness differs.
     pub(crate) fn with_seed(random: u64) -> Self {
         Self::of(World { now_ms: 1_700_000_000_000, random, ..World::default() })
+    }
+
+    /// A machine whose stores are encrypted.
+    pub(crate) fn encrypted(self) -> Self {
+        self.world().is_encrypted = true;
+        self
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.world().is_encrypted
     }
 
     fn of(world: World) -> Self {

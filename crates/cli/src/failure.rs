@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tokcask::{DecodeError, Error, ErrorKind};
+use tokcask::{Error, ErrorKind};
 
 use crate::holders;
 
@@ -160,6 +160,7 @@ impl Failure {
                 "`tokcask verify` lists the damage, `tokcask salvage` saves what can be read; \
                  if an older log was put back, `tokcask adopt` may accept it",
             ),
+            Kind::Key => Some("--key-file names the file with the key of an encrypted store, and is for no other"),
             Kind::Copied => Some("`tokcask adopt` accepts this log as the newest, if you put it there"),
             _ => None,
         }
@@ -183,15 +184,14 @@ impl From<Error> for Failure {
             | Error::NoSpace { path, .. }
             | Error::NotAStore { path, .. }
             | Error::Unsupported { path, .. }
+            | Error::WrongKey { path, .. }
+            | Error::NotEncrypted { path }
             | Error::Insecure { path, .. } => (Some(path), None),
             _ => (None, None),
         };
         failure
     }
 }
-
-/// The field that the library names when a store is encrypted: this version has no keys.
-const CIPHER_SUITE: &str = "cipher suite";
 
 fn kind_of(error: &Error) -> Kind {
     match error.kind() {
@@ -205,7 +205,7 @@ fn kind_of(error: &Error) -> Kind {
         ErrorKind::IdTaken => Kind::Clash,
         ErrorKind::NotAStore => Kind::NotAStore,
         ErrorKind::Insecure => Kind::Insecure,
-        ErrorKind::Unsupported if is_encrypted(error) => Kind::Key,
+        ErrorKind::WrongKey | ErrorKind::NotEncrypted => Kind::Key,
         ErrorKind::Unsupported => Kind::Unsupported,
         ErrorKind::Locked => Kind::Locked,
         ErrorKind::Busy => Kind::Busy,
@@ -220,18 +220,11 @@ fn kind_of(error: &Error) -> Kind {
     }
 }
 
-fn is_encrypted(error: &Error) -> bool {
-    matches!(error, Error::Unsupported { reason: DecodeError::Unknown { field: CIPHER_SUITE, .. }, .. })
-}
-
 fn message_of(error: &Error) -> String {
     match error {
         // An id on the command line may be a secret in the wrong place.
         Error::UnknownId { .. } => "no token has this id".into(),
         Error::Locked { path } => format!("{} is in use: {}", path.display(), holders::describe(path)),
-        Error::Unsupported { path, .. } if is_encrypted(error) => {
-            format!("{} is encrypted, and this version can use no key", path.display())
-        }
         error => error.to_string(),
     }
 }

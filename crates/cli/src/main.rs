@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage::answer(error),
     };
-    let mut ui = Ui::new(args.style);
+    let mut ui = Ui::new(args.style.clone());
     let ran = commands::run(&mut ui, &args.command).and_then(|()| ui.finish());
     match ran {
         Ok(()) => ExitCode::SUCCESS,

@@ -43,7 +43,8 @@ impl Notice {
 
 impl Ui {
     pub(crate) fn new(style: Style) -> Self {
-        Self { style, out: Output::stdout(), has_bars: !style.json && io::stderr().is_terminal() }
+        let has_bars = !style.json && io::stderr().is_terminal();
+        Self { style, out: Output::stdout(), has_bars }
     }
 
     /// Prints one JSON line.

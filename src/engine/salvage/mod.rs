@@ -16,6 +16,7 @@ use self::lost::{Lost, Part};
 use self::search::Search;
 use super::build::{Counters, NewLog};
 use super::fresh;
+use super::head::Head;
 use super::look::FoundLog;
 use super::recover::proved_end;
 use crate::error::{Error, Result};
@@ -25,10 +26,10 @@ use crate::format::operation::{Located, OPERATION_HEADER_LEN, Operation};
 use crate::format::{ALIGN, COUNTER_MAX};
 use crate::index::IndexBuilder;
 use crate::inspect::SalvageReport;
-use crate::log::Location;
 use crate::log::source::Source;
 use crate::log::tail;
 use crate::log::walk::{Damaged, End, Step, walk};
+use crate::log::{Location, OFFSET_MAX};
 use crate::matching;
 use crate::options::{Options, ReadMode};
 use crate::stats::Damage;
@@ -53,19 +54,19 @@ fn salvage_around(
     from: &Path,
     to: &Path,
 ) -> Result<SalvageReport> {
-    let log = FoundLog::open_through(storage, from, &|file| unreadable.skip(file), headless::without_header)?;
-    let log = headless::under_own_header(log)?;
+    let log = FoundLog::open_through(
+        storage,
+        from,
+        &options.keyring,
+        &|file| unreadable.skip(file),
+        headless::without_header,
+    )?;
+    let log = headless::under_own_header(log, &options.keyring)?;
     let found = Collected::read(&log, options)?;
-    let mut random = [0; 24];
-    storage.random(&mut random)?;
-    let (uuid, salt) = (&random[..16], &random[16..]);
-    let header = FileHeader::plain(
-        uuid.try_into().expect("16 of 24 bytes"),
-        1,
-        u64::from_le_bytes(salt.try_into().expect("8 of 24 bytes")),
-        storage.now_ms(),
-    );
-    fresh::make(storage, to, &header, |directory| found.write(storage, directory, &header, options))?;
+    let mut uuid = [0; 16];
+    storage.random(&mut uuid)?;
+    let head = options.keyring.new_head(storage, to, FileHeader::plain(uuid, 1, 0, storage.now_ms()))?;
+    fresh::make(storage, to, &head, |storage, directory| found.write(storage, directory, &head, options))?;
     Ok(found.report)
 }
 
@@ -84,17 +85,18 @@ impl Collected {
     fn read(log: &FoundLog, options: &Options) -> Result<Self> {
         let extent = log.extent();
         let Survey { first, end, was_sealed } = survey(log)?;
-        let tail = tail::examine(log.file.as_ref(), &log.path, extent.seed, first, log.end)?;
-        let mut durable = tail.watermark.max(proved_end(&log.header.header, &log.slots));
+        let tail = tail::examine(log.file.as_ref(), &log.path, extent.codec.seed, first, log.end)?;
+        let mut durable = tail.watermark.max(proved_end(&log.header.head, &log.slots));
         if !was_sealed {
             // A log gets its name only after its seal: all that there is was durable, and so was a seal behind it.
             durable = durable.max(tail.end.max(end.at).next_multiple_of(ALIGN) + SEAL_LEN);
         }
-        let mut counters = Counters { next_id: tail.next_id.max(1), next_revision: tail.next_revision.max(1) };
-        for slot in log.slots.iter().filter(|slot| slot.uuid == log.header.header.uuid) {
-            counters.raise(slot.next_id, slot.next_revision);
+        let mut counters = Counters::FIRST;
+        counters.raise_on_hearsay(tail.next_id, tail.next_revision);
+        for slot in log.slots.iter().filter(|slot| slot.uuid == log.header.head.uuid) {
+            counters.raise_by_slot(slot);
         }
-        let source = Source::new(log.file.clone(), &log.path, extent.seed, ReadMode::Copy, log.end)?;
+        let source = Source::new(log.file.clone(), &log.path, extent.codec, ReadMode::Copy, log.end)?;
         let mut found = Self {
             rows: IndexBuilder::new(),
             source,
@@ -132,7 +134,7 @@ impl Collected {
         })?;
         if found.report.torn_tail.is_none() {
             if durable > end.at {
-                found.lost.last_frame(search.header_at(end.at)?.map(|header| header.sequence));
+                found.lost.last_frame(search.trusted_header_at(end.at)?.map(|header| header.sequence));
                 found.search(&mut search, end.at, durable.min(log.end))?;
                 found.lost.bytes(log.end.max(end.at)..durable);
             }
@@ -142,7 +144,7 @@ impl Collected {
         }
         // Whatever ids and revisions the operations there gave, they are not given again.
         let left_out = found.report.torn_tail.as_ref().map_or(0, |torn| tail.end.saturating_sub(torn.offset));
-        let skipped = (found.lost.len() + left_out) / ALIGN;
+        let skipped = (found.lost.len() + left_out).min(OFFSET_MAX) / ALIGN;
         let Counters { next_id, next_revision } = found.counters;
         found.counters.raise(next_id.saturating_add(skipped), next_revision.saturating_add(skipped));
         found.account(log)?;
@@ -150,7 +152,7 @@ impl Collected {
     }
 
     fn search(&mut self, search: &mut Search<'_>, from: u64, to: u64) -> Result<()> {
-        if let Some(header) = search.header_at(from)?.filter(|header| header.kind == Kind::Base) {
+        if let Some(header) = search.trusted_header_at(from)?.filter(|header| header.kind == Kind::Base) {
             self.base_end = to.min(from + header.frame_len());
         }
         let mut part = Part::new(from..to);
@@ -178,12 +180,12 @@ impl Collected {
 
     fn write<'a>(
         &self,
-        storage: &dyn Storage,
+        storage: &'a dyn Storage,
         directory: &'a dyn Directory,
-        header: &FileHeader,
+        head: &Head,
         options: &Options,
     ) -> Result<(NewLog<'a>, u64)> {
-        let mut log = NewLog::start(directory, header, self.counters, storage.now_ms())?;
+        let mut log = NewLog::start(storage, directory, head, self.counters, storage.now_ms())?;
         let mut meter = options.progress.start(self.rows.locations().map(Location::len).sum());
         for at in self.rows.locations() {
             self.source.read(at, |row| log.push(row))??;
@@ -194,7 +196,7 @@ impl Collected {
 
     /// Says what is lost, and which rows that makes doubtful.
     fn account(&mut self, log: &FoundLog) -> Result<()> {
-        let header = &log.header.header;
+        let header = &log.header.head;
         let of_this_store = || log.slots.iter().filter(|slot| slot.uuid == header.uuid);
         // Of a later generation nothing is known but that it was.
         let superseded = of_this_store().any(|slot| slot.generation > header.generation);

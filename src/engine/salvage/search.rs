@@ -1,11 +1,13 @@
 //! Single operations where no frame is good: each has a checksum of its own, over its place too.
 
-use crate::error::Result;
+use crate::error::{DecodeError, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader};
-use crate::format::operation::{self, Located, OPERATION_HEADER_LEN};
+use crate::format::operation::{self, Located, OPERATION_HEADER_LEN, Raw};
+use crate::format::seal::{Codec, Contents};
 use crate::format::{ALIGN, FRAME_LEN_MAX};
 use crate::log::scan::Window;
 use crate::log::walk::Extent;
+use crate::wipe::Wiped;
 
 /// Looks for operations, as long as that stays in proportion to the log.
 pub(super) struct Search<'a> {
@@ -22,10 +24,14 @@ impl<'a> Search<'a> {
         Self { log, window: Window::new(log.file, log.path, log.end), in_vain }
     }
 
-    /// The frame's header here, if it is valid, whatever the frame is worth.
-    pub(super) fn header_at(&mut self, at: u64) -> Result<Option<FrameHeader>> {
+    /// The frame's header here, if it is valid, whatever the frame is worth. Of a sealed log none is: only with its
+    /// operations can a header be told to be genuine.
+    pub(super) fn trusted_header_at(&mut self, at: u64) -> Result<Option<FrameHeader>> {
+        if !matches!(self.log.codec.contents, Contents::Plain) {
+            return Ok(None);
+        }
         let Ok(bytes) = self.window.get(at, FRAME_HEADER_LEN as u64)? else { return Ok(None) };
-        Ok(FrameHeader::decode(self.log.seed, at, bytes).ok().map(|(header, _)| header))
+        Ok(FrameHeader::decode(self.log.codec.seed, at, bytes).ok().map(|(header, _)| header))
     }
 
     /// Hands every operation that verifies and lies between `from` and `to` to `f`, in order.
@@ -50,12 +56,24 @@ impl<'a> Search<'a> {
         f: &mut impl FnMut(&Located<'_>) -> Result<()>,
     ) -> Result<Option<u64>> {
         let Ok(header) = self.window.get(at, OPERATION_HEADER_LEN as u64)? else { return Ok(None) };
-        let Some(len) = operation::plausible_len(at, header) else { return Ok(None) };
+        let Some(len) = operation::plausible_len(at, header, self.log.codec.content_len_more()) else {
+            return Ok(None);
+        };
         if at + len > to || len > self.in_vain {
             return Ok(None);
         }
         let Ok(bytes) = self.window.get(at, len)? else { return Ok(None) };
-        let Ok(located) = operation::decode(self.log.seed, at, bytes) else {
+        let Codec { seed, contents } = self.log.codec;
+        let mut plain = Wiped::default();
+        let located = match contents {
+            Contents::Plain => operation::decode(*seed, at, bytes),
+            Contents::Sealed(keys) => Raw::decode_sealed(*seed, at, bytes).and_then(|raw| {
+                plain.resize(raw.open_len());
+                raw.open(keys, &mut plain)
+            }),
+            Contents::Locked => Err(DecodeError::Locked),
+        };
+        let Ok(located) = located else {
             self.in_vain -= len;
             return Ok(None);
         };

@@ -25,8 +25,11 @@ pub(crate) struct Args {
 }
 
 /// How a run speaks.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone)]
 pub(crate) struct Style {
+    /// The key of an encrypted store: a file of 32 bytes that only its owner can read
+    #[arg(long, global = true, value_name = "PATH", display_order = 100)]
+    pub(crate) key_file: Option<PathBuf>,
     /// Print JSON lines, errors too
     #[arg(long, global = true, display_order = 100)]
     pub(crate) json: bool,
@@ -100,6 +103,27 @@ pub(crate) enum Command {
     /// Rewrite the log without what was replaced or deleted
     #[command(after_help = "Example: tokcask compact tokens")]
     Compact(Store),
+    /// Compact, and wait until every process has let go of the old file
+    #[command(
+        after_help = "What was replaced or deleted is then in no file of the store. Flash memory, snapshots and \
+                            backups keep old blocks:\nthere only encryption helps, and a new key.\n\n\
+                            Example: tokcask purge tokens"
+    )]
+    Purge(Store),
+    /// Make a key for encrypted stores
+    #[command(subcommand, after_help = "Example: tokcask key new tokens.key")]
+    Key(Key),
+    /// Give an encrypted store another key
+    #[command(after_help = "Processes that have the store open need the new key from then on.\n\n\
+                            Example: tokcask rekey tokens --key-file old.key --new-key-file new.key")]
+    Rekey(Rekey),
+    /// Write the tokens of a store to a new, encrypted one; leaves the old one alone
+    #[command(after_help = "The key is --key-file's; of two stores that are both encrypted, --new-key-file's.\n\n\
+                            Example: tokcask encrypt tokens tokens.encrypted --key-file tokens.key")]
+    Encrypt(Encrypt),
+    /// Write the tokens of an encrypted store to a new, plain one; leaves the encrypted one alone
+    #[command(after_help = "Example: tokcask decrypt tokens.encrypted tokens --key-file tokens.key")]
+    Decrypt(Copied),
     /// Write a complete copy of a store to a new or empty directory
     #[command(after_help = "Example: tokcask backup tokens /mnt/backup/tokens")]
     Backup(Copied),
@@ -200,6 +224,39 @@ pub(crate) struct Copied {
     pub(crate) dest: PathBuf,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Write a new key to a file, for its owner alone
+    #[command(after_help = "Example: tokcask key new tokens.key")]
+    New(NewKey),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct NewKey {
+    /// The file to make, which must not be there
+    pub(crate) file: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Rekey {
+    /// The store's directory
+    pub(crate) dir: PathBuf,
+    /// The key that it is to have
+    #[arg(long, value_name = "PATH")]
+    pub(crate) new_key_file: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Encrypt {
+    /// The store's directory
+    pub(crate) dir: PathBuf,
+    /// The directory to write to: a new or an empty one
+    pub(crate) dest: PathBuf,
+    /// The key of the new store, if the old one is encrypted, too
+    #[arg(long, value_name = "PATH")]
+    pub(crate) new_key_file: Option<PathBuf>,
+}
+
 #[derive(clap::Args)]
 pub(crate) struct Completions {
     /// Which shell
@@ -217,7 +274,7 @@ impl Command {
     /// What is read and never made: the store's directory, or the file of an import.
     pub(crate) fn source(&self) -> Option<&Path> {
         match self {
-            Self::Create(_) | Self::Completions(_) => None,
+            Self::Create(_) | Self::Completions(_) | Self::Key(_) => None,
             Self::Import(import) => Some(&import.file),
             Self::Get(get) => Some(&get.dir),
             Self::Delete(delete) => Some(&delete.dir),
@@ -225,7 +282,9 @@ impl Command {
             Self::Sweep(sweep) => Some(&sweep.dir),
             Self::Clear(clear) => Some(&clear.dir),
             Self::Export(export) => Some(&export.dir),
-            Self::Backup(copied) | Self::Salvage(copied) => Some(&copied.dir),
+            Self::Backup(copied) | Self::Salvage(copied) | Self::Decrypt(copied) => Some(&copied.dir),
+            Self::Encrypt(encrypt) => Some(&encrypt.dir),
+            Self::Rekey(rekey) => Some(&rekey.dir),
             Self::List(store)
             | Self::Find(store)
             | Self::Save(store)
@@ -233,6 +292,7 @@ impl Command {
             | Self::Verify(store)
             | Self::Dump(store)
             | Self::Compact(store)
+            | Self::Purge(store)
             | Self::Adopt(store) => Some(&store.dir),
         }
     }

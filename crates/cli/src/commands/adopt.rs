@@ -19,7 +19,7 @@ struct Report {
 
 pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
     let bar = ui.bar("adopt", Unit::Bytes);
-    let report = open::options().on_progress(bar.hook()).adopt(dir)?;
+    let report = open::options(ui)?.on_progress(bar.hook()).adopt(dir)?;
     bar.finish();
     if let Some(tail) = &report.recovered {
         open::tell_recovered(ui, dir, tail)?;

@@ -16,7 +16,8 @@ struct BackedUp {
 }
 
 pub(super) fn run(ui: &mut Ui, args: &Copied) -> Result<(), Failure> {
-    let (store, bar) = open::held(ui, &open::options(), &args.dir, "backup")?;
+    let options = open::options(ui)?;
+    let (store, bar) = open::held(ui, &options, &args.dir, "backup")?;
     store.backup(&args.dest).map_err(|error| dest_failure(error, args))?;
     let stats = store.stats()?;
     store.close()?;

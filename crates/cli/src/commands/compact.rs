@@ -1,8 +1,9 @@
-//! `compact`: a new log without what was replaced or deleted.
+//! `compact` and `purge`: a new log without what was replaced or deleted.
 
 use std::path::Path;
 
 use serde::Serialize;
+use tokcask::{CompactReport, LogStore};
 
 use super::open;
 use crate::failure::Failure;
@@ -18,8 +19,23 @@ struct Compacted {
 }
 
 pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
-    let (store, bar) = open::held(ui, &open::options(), dir, "compact")?;
-    let report = store.compact()?;
+    rewrite(ui, dir, "compact", LogStore::compact)
+}
+
+/// The same, until nobody has the old log any more.
+pub(super) fn purge(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
+    rewrite(ui, dir, "purge", LogStore::purge)
+}
+
+fn rewrite(
+    ui: &mut Ui,
+    dir: &Path,
+    work: &'static str,
+    rewrite: fn(&LogStore) -> tokcask::Result<CompactReport>,
+) -> Result<(), Failure> {
+    let options = open::options(ui)?;
+    let (store, bar) = open::held(ui, &options, dir, work)?;
+    let report = rewrite(&store)?;
     store.close()?;
     bar.finish();
     let (before, after) = (report.log_bytes_before, report.log_bytes_after);

@@ -20,7 +20,8 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
     if dir.join(LOG).symlink_metadata().is_ok() {
         return Err(exists());
     }
-    let store = open::with(ui, &open::options().create(true), dir)?;
+    let options = open::options(ui)?.create(true);
+    let store = open::with(ui, &options, dir)?;
     if !store.open_report().created {
         return Err(exists());
     }

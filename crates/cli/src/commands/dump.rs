@@ -35,7 +35,7 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
     let mut picture = Picture::default();
     let mut frames = 0;
     let mut printed = Ok(());
-    let report = open::options().dump(dir, |frame| {
+    let report = open::options(ui)?.dump(dir, |frame| {
         picture.add_frame(frame);
         printed = if ui.style.json { print_json(ui, frame) } else { print_text(ui, frame, frames == 0) };
         frames += 1;

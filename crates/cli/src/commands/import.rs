@@ -64,7 +64,8 @@ fn refuse_foreign(args: &Import, import: &tokcask_zoho::Import) -> Result<(), Fa
 }
 
 fn store_all(ui: &mut Ui, args: &Import, lines: &[u64], tokens: &[Token]) -> Result<(u64, u64), Failure> {
-    let (store, bar) = open::held(ui, &open::options().create(true), &args.dir, "import")?;
+    let options = open::options(ui)?.create(true);
+    let (store, bar) = open::held(ui, &options, &args.dir, "import")?;
     if args.on_clash == OnClash::Refuse {
         refuse_clashes(Some(&store), args, lines, tokens)?;
     }

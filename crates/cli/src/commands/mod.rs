@@ -10,6 +10,7 @@ mod expiring;
 mod export;
 mod get;
 mod import;
+mod key;
 mod list;
 mod open;
 mod remove;
@@ -21,7 +22,7 @@ mod verify;
 
 use std::path::Path;
 
-use crate::args::Command;
+use crate::args::{Command, Key};
 use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
 
@@ -48,6 +49,11 @@ pub(crate) fn run(ui: &mut Ui, command: &Command) -> Result<(), Failure> {
         Command::Verify(store) => verify::run(ui, &store.dir),
         Command::Dump(store) => dump::run(ui, &store.dir),
         Command::Compact(store) => compact::run(ui, &store.dir),
+        Command::Purge(store) => compact::purge(ui, &store.dir),
+        Command::Key(Key::New(args)) => key::new(ui, args),
+        Command::Rekey(args) => key::rekey(ui, args),
+        Command::Encrypt(args) => key::encrypt(ui, args),
+        Command::Decrypt(copied) => key::decrypt(ui, copied),
         Command::Backup(copied) => backup::run(ui, copied),
         Command::Salvage(copied) => salvage::run(ui, copied),
         Command::Adopt(store) => adopt::run(ui, &store.dir),

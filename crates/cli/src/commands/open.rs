@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use tokcask::{LogStore, OpenReport, Options, ReadMode, RecoveredTail};
+use tokcask::{EncryptionKey, LogStore, OpenReport, Options, ReadMode, RecoveredTail};
 
 use crate::failure::Failure;
 use crate::progress::{Bar, Unit};
@@ -14,13 +14,26 @@ pub(super) const LOG: &str = "store.log";
 const LOCK: &str = "store.lock";
 
 /// How every command reads: a device that fails is an error, where a map would end the process.
-pub(super) fn options() -> Options {
-    Options::new().create(false).background(false).read_mode(ReadMode::Copy)
+pub(super) fn options(ui: &Ui) -> Result<Options, Failure> {
+    match &ui.style.key_file {
+        None => Ok(plain_options()),
+        Some(path) => Ok(as_commands_read(Options::encrypted(EncryptionKey::from_file(path)?))),
+    }
+}
+
+/// The same for a store that is not encrypted.
+pub(super) fn plain_options() -> Options {
+    as_commands_read(Options::new())
+}
+
+fn as_commands_read(options: Options) -> Options {
+    options.create(false).background(false).read_mode(ReadMode::Copy)
 }
 
 /// Opens a store that must be there.
 pub(super) fn existing(ui: &mut Ui, dir: &Path) -> Result<LogStore, Failure> {
-    with(ui, &options(), dir)
+    let options = options(ui)?;
+    with(ui, &options, dir)
 }
 
 /// Opens a store, or says that there is none, where one can be made.

@@ -39,7 +39,7 @@ struct Run {
 
 pub(super) fn run(ui: &mut Ui, args: &Copied) -> Result<(), Failure> {
     let bar = ui.bar("salvage", Unit::Bytes);
-    let salvaged = open::options().on_progress(bar.hook()).salvage(&args.dir, &args.dest);
+    let salvaged = open::options(ui)?.on_progress(bar.hook()).salvage(&args.dir, &args.dest);
     let report = salvaged.map_err(|error| dest_failure(error, args))?;
     bar.finish();
     if ui.style.json {

@@ -80,7 +80,7 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
 
     // Of the log as it is now: somebody may have written to it since.
     let mut picture = Picture::default();
-    open::options().dump(dir, |frame| {
+    open::options(ui)?.dump(dir, |frame| {
         picture.add_frame(frame);
         ControlFlow::Continue(())
     })?;

@@ -36,7 +36,8 @@ pub(super) fn run(ui: &mut Ui, args: &Sweep) -> Result<(), Failure> {
         with_refresh_token: args.with_refresh_token,
         dry_run: args.dry_run,
     };
-    let (store, bar) = open::held(ui, &open::options(), &args.dir, "sweep")?;
+    let options = open::options(ui)?;
+    let (store, bar) = open::held(ui, &options, &args.dir, "sweep")?;
     let report = store.sweep(&policy)?;
     bar.finish();
     // Before anything else can fail: nobody could tell afterwards who is gone.

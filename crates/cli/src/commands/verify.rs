@@ -34,7 +34,7 @@ impl From<&Damage> for DamageJson {
 
 pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
     let bar = ui.bar("verify", Unit::Bytes);
-    let report = open::options().on_progress(bar.hook()).verify(dir)?;
+    let report = open::options(ui)?.on_progress(bar.hook()).verify(dir)?;
     bar.finish();
     print(ui, &report)?;
     judge(ui, dir, &report)

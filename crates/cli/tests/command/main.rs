@@ -9,6 +9,7 @@ mod exit_codes;
 mod expiry;
 mod fixture;
 mod import_export;
+mod keys;
 mod killed;
 mod people;
 mod run;
