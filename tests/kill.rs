@@ -2,7 +2,7 @@
 //!
 //! Method: this program runs itself as a child that saves and writes one line to an unbuffered pipe after each save
 //! that returned; the parent kills it with SIGKILL at a random moment, reopens the store, and looks for every line.
-//! A save is in flight when the child has begun one more than it has acknowledged: it says so before each.
+//! With a plain store, and then with an encrypted one. A save is in flight when the child has begun one more than it has acknowledged: it says so before each.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,14 +10,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokcask::{Key, LogStore, Token, TokenStore};
+use tokcask::{EncryptionKey, Key, Options, Token, TokenStore};
 
 const KILLS: usize = 100;
 const CHILD: &str = "TOKCASK_TEST_KILL_DIR";
 
+/// Opens the kind of store that has this name.
+fn options(path: &Path) -> Options {
+    let key = EncryptionKey::from_bytes(&[0xA7; EncryptionKey::LEN]).unwrap();
+    if path.ends_with("sealed") { Options::encrypted(&key) } else { Options::new() }
+}
+
 /// Never returns by itself: saves until killed.
 fn child(path: &Path, round: &str) -> ! {
-    let store = LogStore::open(path).unwrap();
+    let store = options(path).open(path).unwrap();
     let mut out = std::io::stderr(); // unbuffered
     for number in 0_u64.. {
         let access = format!("fake-{round}-{number}");
@@ -43,7 +49,12 @@ fn killed_at_random_moments_every_acknowledged_save_is_there() {
         child(Path::new(&path), &round);
     }
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("tokens");
+    for name in ["plain", "sealed"] {
+        kill(&directory.path().join(name));
+    }
+}
+
+fn kill(path: &Path) {
     let seed = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
     let mut random = seed;
     let mut expected: BTreeMap<String, String> = BTreeMap::new();
@@ -86,7 +97,7 @@ fn killed_at_random_moments_every_acknowledged_save_is_there() {
         }
         in_flight += usize::from(begun.is_some());
 
-        let store = LogStore::open(&path).unwrap();
+        let store = options(path).open(path).unwrap();
         recovered += usize::from(store.open_report().recovered.is_some());
         if let Some((user, access)) = begun {
             let found = store.get(Key::AccessToken(&access)).unwrap();
@@ -104,6 +115,7 @@ fn killed_at_random_moments_every_acknowledged_save_is_there() {
         assert_eq!(ids.len(), store.get_tokens().unwrap().len(), "seed {seed}: an id twice");
     }
     println!(
-        "{rounds} kills, {in_flight} with a save in flight, {acknowledged} saves acknowledged, {recovered} torn tails"
+        "{}: {rounds} kills, {in_flight} with a save in flight, {acknowledged} saves acknowledged, {recovered} torn tails",
+        path.display()
     );
 }

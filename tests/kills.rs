@@ -4,7 +4,7 @@
 //! is done. The parent kills a random one every few milliseconds and starts another in its place, which first says what
 //! it finds: every operation that was acknowledged, and the one that was in flight whole or not at all. Now and then all
 //! are killed, and either the parent opens what they left, or eight at once do. A read-only handle of the parent's lives
-//! through all of it. A child that says nothing for the watchdog's 30 s fails the test; the longest operation is told.
+//! through all of it. All this with a plain store and then with an encrypted one. A child that says nothing for the watchdog's 30 s fails the test; the longest operation is told.
 //!
 //! `TOKCASK_KILLS` (200; 10,000 take a minute or two) and `TOKCASK_SEED` as their names say.
 
@@ -13,11 +13,12 @@ mod processes;
 mod world;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use processes::{Orders, access, files, hear, orders, say, seed, setting, token};
-use tokcask::{Key, LogStore, Options, TokenStore};
+use processes::{Orders, access, files, hear, options, orders, say, seed, setting, token};
+use tokcask::{Key, TokenStore};
 use world::{SLOTS, World};
 
 const USERS: u64 = 6;
@@ -38,7 +39,7 @@ fn user(slot: &str, number: u64) -> String {
 fn work(mut orders: Orders) {
     let slot = orders.role.clone();
     let start = Instant::now();
-    let store = LogStore::open(&orders.path).unwrap();
+    let store = options(&orders.path).open(&orders.path).unwrap();
     // Whoever commits first decides what becomes of an operation that was in flight; only then can it be said.
     store.save_token(&token(&format!("hello{slot}"), "fake")).unwrap();
     let mut ids = BTreeMap::new();
@@ -100,15 +101,20 @@ fn killed_processes_lose_nothing_and_stop_nobody() {
     let (kills, seed) = (setting("TOKCASK_KILLS", 200), seed());
     println!("seed {seed}");
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("tokens");
-    LogStore::open(&path).unwrap().save_token(&token("forever", "fake")).unwrap();
-    let mut world = World::new(path.clone(), seed);
+    for name in ["plain", "sealed"] {
+        kill_processes(&directory.path().join(name), kills, seed);
+    }
+}
+
+fn kill_processes(path: &Path, kills: u64, seed: u64) {
+    options(path).open(path).unwrap().save_token(&token("forever", "fake")).unwrap();
+    let mut world = World::new(path.to_owned(), seed);
     for place in 0..SLOTS {
         let slot = world.start(place, 0);
         world.slots.push(slot);
     }
     // Lives through it all, and is in nobody's way.
-    let reader = Options::new().read_only(true).background(false).open(&path).unwrap();
+    let reader = options(path).read_only(true).background(false).open(path).unwrap();
     let (mut killed, mut massacres, mut torn) = (0, 0, 0);
     while killed < kills {
         assert!(reader.get(Key::UserName("forever")).unwrap().is_some(), "seed {seed}");
@@ -118,7 +124,7 @@ fn killed_processes_lose_nothing_and_stop_nobody() {
             world.listen(pause, |world| world.slots.iter().any(|slot| slot.opened));
             world.kill_all();
             if world.random.below(2) == 0 {
-                let store = LogStore::open(&path).unwrap();
+                let store = options(path).open(path).unwrap();
                 assert!(!store.open_report().joined, "nobody lives");
                 torn += u64::from(store.open_report().recovered.is_some());
                 world.check_all(&store);
@@ -139,19 +145,20 @@ fn killed_processes_lose_nothing_and_stop_nobody() {
     world.listen(Duration::ZERO, |world| world.slots.iter().all(|slot| slot.opened));
     world.end_all();
 
-    let store = LogStore::open(&path).unwrap();
+    let store = options(path).open(path).unwrap();
     world.check_all(&store);
-    let left = files(&path);
+    let left = files(path);
     let known = |name: &String| name == "store.log" || name == "store.lock" || name.starts_with("store.torn.");
     assert!(left.iter().all(known), "seed {seed}: {left:?}");
     // What crashes cut off is kept aside, until a compaction.
     store.compact().unwrap();
-    assert_eq!(files(&path), ["store.lock", "store.log"], "seed {seed}");
+    assert_eq!(files(path), ["store.lock", "store.log"], "seed {seed}");
     world.check_all(&store);
     world.check_all(&reader);
     let World { in_flight, came_about, acknowledged, longest, .. } = world;
     println!(
-        "{killed} kills, {massacres} times all at once, {in_flight} with an operation in flight, of which \
-         {came_about} came about, {torn} torn tails seen, {acknowledged} operations acknowledged; longest in microseconds: {longest:?}"
+        "{}: {killed} kills, {massacres} times all at once, {in_flight} with an operation in flight, of which \
+         {came_about} came about, {torn} torn tails seen, {acknowledged} operations acknowledged; longest in microseconds: {longest:?}",
+        path.display()
     );
 }

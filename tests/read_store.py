@@ -3,10 +3,11 @@
 
     python3 read_store.py DIR           rows, oldest first, one JSON object a line
     python3 read_store.py DIR DIR ...   one JSON object a DIR: {"dir", "rows", "note"} or {"dir", "error"}
+    python3 read_store.py --key KEY DIR ...   the same of encrypted stores; KEY is a file of 32 bytes
 
 Exit status: 0 if DIR was read (a torn tail is noted on stderr), 3 if its rows must not be believed (the reason on
 stderr), 2 for wrong use. With several DIRs it is 0, and each line is a verdict. Takes no lock and changes nothing;
-knows no encrypted stores; holds the whole log in memory. Python 3.9, standard library only.
+holds the whole log in memory. Python 3.9, standard library only.
 """
 
 import json
@@ -17,6 +18,9 @@ import sys
 import zlib
 from collections import namedtuple
 
+import sealing
+
+TAG_LEN, TRAILER_LEN, SEALED_MORE = 16, 32, 40
 COPY_LEN, FRAMES_AT, LOCK_LEN, SLOTS_AT = 4_096, 8_192, 16_384, (4_096, 8_192)
 RECORD_LEN_MAX, KEY_LEN_MAX, FRAME_LEN_MAX = 1_048_576, 65_536, 67_108_864
 LOG_MAGIC = bytes.fromhex("89 54 4F 4B 0D 0A 1A 0A")
@@ -53,7 +57,7 @@ def check(holds, what):
         raise Broken(what)
 
 
-def read_store(directory):
+def read_store(directory, key=None):
     """The rows of a store, oldest first, and a note if its tail is torn. Section 7, step by step."""
     # In this order: a slot read after the log could know of a commit that was not yet there when the log was read.
     lock, redo, log = (read_file(directory, name) for name in ("store.lock", "store.redo", "store.log"))
@@ -61,7 +65,7 @@ def read_store(directory):
     if log is None:
         lost = any(slots(lock))
         raise Unreadable("corrupt at offset 0: store.log is lost" if lost else "not a store: there is no store.log")
-    header = file_header(log)
+    header = file_header(log, key)
     ours = [slot for slot in slots(lock) if (slot.uuid, slot.generation) == (header.uuid, header.generation)]
     if any(slot.uuid != header.uuid or slot.generation > header.generation for slot in slots(lock)) or any(
             slot.watermark > len(log) for slot in ours):
@@ -76,6 +80,8 @@ def read_store(directory):
             end = replay.frame(log, end)
     except Broken as broken:
         reason = str(broken)
+    except sealing.Forged:
+        raise Unreadable(f"corrupt at offset {end}: a frame that was not made with this key") from None
 
     known = max([0, *(slot.watermark for slot in ours), *watermarks_after(log, end, header)])  # W
     if known > end:
@@ -101,6 +107,24 @@ class Header:
     def __init__(self, uuid, generation, salt, checksum):
         self.uuid, self.generation, self.checksum = uuid, generation, checksum
         self.seed = zlib.crc32(salt + generation.to_bytes(8, "little"))
+        self.contents_key = self.tags_key = None
+
+    def unwrap(self, copy, key):
+        """Section 10: the keys of this generation, and the tag that the first frame follows."""
+        generation, salt = copy[56:64], copy[64:72]
+        key_id, wrapped_key, commitment = copy[80:96], copy[96:168], copy[168:200]
+        if sealing.kdf(b"", key, b"tokcask key id")[:16] != key_id:
+            raise Unreadable("encrypted with another key")
+        if sealing.kdf(self.uuid, key, b"tokcask commitment" + generation + salt) != commitment:
+            raise Unreadable("corrupt at offset 168: the commitment is not this key's")
+        wrapping = sealing.kdf(self.uuid, key, b"tokcask wrapping" + generation + salt)
+        try:
+            data_key = sealing.open_sealed(wrapping, wrapped_key[:24], copy[:96], wrapped_key[24:56], wrapped_key[56:])
+        except sealing.Forged:
+            raise Unreadable("corrupt at offset 96: the wrapped key was not made with this key") from None
+        self.contents_key = sealing.kdf(self.uuid, data_key, b"tokcask contents" + generation)
+        self.tags_key = sealing.kdf(self.uuid, data_key, b"tokcask tags" + generation)
+        self.first_tag = sealing.mac(self.tags_key, b"header" + copy[:-4])
 
     def seeded_crc(self, offset, *data):
         crc = zlib.crc32(offset.to_bytes(8, "little"), self.seed)
@@ -109,7 +133,7 @@ class Header:
         return crc
 
 
-def file_header(log):
+def file_header(log, key):
     """Section 3: of the two copies one must be valid; of its fields each must be known."""
     copies = [log[at:at + COPY_LEN] for at in (0, COPY_LEN)]
     valid = [copy for copy in copies if copy[:8] == LOG_MAGIC and len(copy) == COPY_LEN
@@ -126,11 +150,16 @@ def file_header(log):
     if any(zero_10 + zero_74 + zero_212 + zero_224) or generation == 0:
         raise Unreadable("corrupt at offset 0: a field of the file header that must or must not be zero")
     limits = (record_limit, key_limit, frame_limit)
-    if incompatible or suite or limits != (RECORD_LEN_MAX, KEY_LEN_MAX, FRAME_LEN_MAX):
+    if incompatible or suite > 1 or limits != (RECORD_LEN_MAX, KEY_LEN_MAX, FRAME_LEN_MAX):
         raise Unreadable("unsupported at offset 16, 72 or 200: incompatible features, cipher suite or limits")
-    if any(key_id + wrapped_key + commitment):
+    header = Header(uuid, generation, salt, checksum)
+    if (suite == 1) != (key is not None):
+        raise Unreadable("encrypted, and there is no key" if suite else "not encrypted, and there is a key")
+    if key is not None:
+        header.unwrap(valid[0], key)
+    elif any(key_id + wrapped_key + commitment):
         raise Unreadable("corrupt at offset 80: keys in a plain store")
-    return Header(uuid, generation, salt, checksum)
+    return header
 
 
 def with_redo(log, redo, header):
@@ -187,6 +216,7 @@ class Replay:
         self.header = header
         self.chain, self.sequence, self.watermark = header.checksum, 0, 0
         self.next_id, self.next_revision, self.sealed = 1, 1, False
+        self.tag = header.first_tag if header.tags_key else b""
         self.rows = {}  # by id; a dict keeps the place of a key that is assigned again
 
     def frame(self, log, at):
@@ -194,11 +224,15 @@ class Replay:
         frame = FrameHeader(log, at, self.header)
         end = at + FRAME_HEADER.size + frame.body_len
         check(end <= len(log), "the file ends in a frame")
+        operations = list(self.operations(log, at, end, frame))
+        if self.header.tags_key:
+            operations, tag = self.opened(log, at, end, operations)
+        else:
+            operations, tag = [(kind, content) for kind, content, _ in operations], b""
         check(frame.chain == self.chain and frame.sequence == self.sequence + 1, "chain or sequence number")
         check(frame.watermark >= self.watermark, "watermark that falls")
         check(frame.next_id >= self.next_id and frame.next_revision >= self.next_revision, "counter that falls")
         check(frame.kind == SEAL or (frame.kind == BASE) != self.sealed, "frame on the wrong side of the seal")
-        operations = list(self.operations(log, at, end, frame))
         check(operations, "frame without operations")
         if frame.kind == COMMIT:
             check(frame.next_revision == self.next_revision + len(operations), "next revision")
@@ -215,28 +249,48 @@ class Replay:
             elif kind == SEALED and value != len(self.rows):
                 raise Unreadable(f"corrupt at offset {at}: sealed with {value} rows, but there are {len(self.rows)}")
         self.chain, self.sequence, self.watermark = frame.checksum, frame.sequence, frame.watermark
-        self.next_id, self.next_revision = frame.next_id, frame.next_revision
+        self.next_id, self.next_revision, self.tag = frame.next_id, frame.next_revision, tag
         self.sealed = self.sealed or frame.kind == SEAL
         return end
 
+    def opened(self, log, at, end, operations):
+        """Section 10: kind and content of each operation, opened, and the frame's tag, which is right."""
+        follows, tag, header = log[end - TRAILER_LEN:end - TAG_LEN], log[end - TAG_LEN:end], self.header
+        check(all(len(content) >= SEALED_MORE for _, content, _ in operations), "length of a sealed content")
+        tags = b"".join(content[-TAG_LEN:] for _, content, _ in operations)
+        covered = b"frame" + at.to_bytes(8, "little") + log[at:at + 56] + follows + tags
+        if sealing.mac(header.tags_key, covered) != tag or follows != self.tag:
+            raise sealing.Forged
+        opened = []
+        for kind, content, place in operations:
+            associated = header.uuid + header.generation.to_bytes(8, "little") + place.to_bytes(8, "little")
+            associated += log[place:place + 12]
+            nonce, sealed = content[:24], content[24:-TAG_LEN]
+            text = sealing.open_sealed(header.contents_key, nonce, associated, sealed, content[-TAG_LEN:])
+            opened.append((kind, text))
+        return opened, tag
+
     def operations(self, log, frame_at, end, frame):
-        """Kind and content of each operation of a frame, with all checksums verified at the end (section 6)."""
-        covered, at = [], frame_at + FRAME_HEADER.size
+        """Kind, content and place of each operation of a frame, with all checksums verified at the end (section 6)."""
+        covered, at, more, trailer = [], frame_at + FRAME_HEADER.size, 0, b""
+        if self.header.tags_key:
+            check(end - at >= TRAILER_LEN, "frame without tags")
+            more, end, trailer = SEALED_MORE, end - TRAILER_LEN, log[end - TRAILER_LEN:end]
         while at < end:
             content_at = at + OPERATION_HEADER.size
             check(content_at <= end, "operation past its frame")
             kind, zero, content_len, distance, checksum = OPERATION_HEADER.unpack_from(log, at)
             content_end = content_at + content_len
             next_at = content_end + -content_end % 8
-            check(content_len <= RECORD_LEN_MAX and next_at <= end, "length of an operation")
+            check(content_len <= RECORD_LEN_MAX + more and next_at <= end, "length of an operation")
             content, padding = log[content_at:content_end], log[content_end:next_at]
             check(checksum == self.header.seeded_crc(at, log[at:at + 12], content), "checksum of an operation")
             check(not any(zero) and not any(padding) and distance == at - frame_at, "zeros or distance of an operation")
             check(kind in MAY_HOLD[frame.kind], "kind of an operation")
             covered += [log[at + 12:content_at], padding]
-            yield kind, content
+            yield kind, content, at
             at = next_at
-        check(frame.body_checksum == self.header.seeded_crc(frame_at, *covered), "checksum of a frame's body")
+        check(frame.body_checksum == self.header.seeded_crc(frame_at, *covered, trailer), "checksum of a frame's body")
 
     def value(self, frame, kind, content, i):
         """What operation number `i` says: a row, an id, a count."""
@@ -296,13 +350,18 @@ def utf8(data):
 
 
 def main(directories):
-    if not directories:
-        print("usage: read_store.py DIR ...", file=sys.stderr)
+    key = None
+    if directories[:1] == ["--key"] and len(directories) > 1:
+        with open(directories[1], "rb") as file:
+            key = file.read()
+        directories = directories[2:]
+    if not directories or key is not None and len(key) != 32:
+        print("usage: read_store.py [--key KEY] DIR ...", file=sys.stderr)
         return 2
     several = len(directories) > 1
     for directory in directories:
         try:
-            rows, note = read_store(directory)
+            rows, note = read_store(directory, key)
         except (Unreadable, OSError) as error:
             if not several:
                 print(f"{directory}: {error}", file=sys.stderr)

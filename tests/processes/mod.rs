@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
-use tokcask::{LogStore, Token, TokenStore};
+use tokcask::{EncryptionKey, LogStore, Options, Token, TokenStore};
 
 const ROLE: &str = "TOKCASK_TEST_ROLE";
 const PATH: &str = "TOKCASK_TEST_PATH";
@@ -30,6 +30,12 @@ pub(crate) fn orders() -> Option<Orders> {
     let role = std::env::var(ROLE).ok()?;
     let seed = std::env::var(SEED).expect("a child has a seed").parse().expect("a seed is a number");
     Some(Orders { role, path: std::env::var_os(PATH).expect("a child has a path").into(), random: Random::new(seed) })
+}
+
+/// Opens the kind of store that has this name: `sealed` is an encrypted one.
+pub(crate) fn options(path: &Path) -> Options {
+    let key = EncryptionKey::from_bytes(&[0xA7; EncryptionKey::LEN]).expect("memory for a key");
+    if path.ends_with("sealed") { Options::encrypted(&key) } else { Options::new() }
 }
 
 /// Tells the parent.

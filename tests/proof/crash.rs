@@ -1,7 +1,7 @@
 //! A crash at every call of every short history, and in the recoveries from it: whatever the power loss leaves opens by
 //! itself and shows everything that was acknowledged.
 //!
-//! Method: each sequence of up to three verbs runs once on the simulated machine, which keeps every moment of the last
+//! Method: each sequence of up to three verbs runs once, on a plain and on an encrypted store of the simulated machine, which keeps every moment of the last
 //! verb. From each, the process is killed, and the power is lost with every subset of up to twelve pending parts (sectors,
 //! names, lengths), and with each sector alone as zeros, garbage, shorn or half old; beyond twelve parts with a sample. From
 //! some of these machines the recovery is crashed again, up to three deep. Equal machines are tried once.
@@ -18,7 +18,7 @@ use foldhash::fast::FixedState;
 
 use super::history::{STORE, State, Verb, histories, open, run};
 use super::images::{all_fates, is_exhaustive, some_fates};
-use super::settings::{Tally, in_parallel, number, seed};
+use super::settings::{Tally, in_parallel, machine, number, seed};
 use super::sim::{Call, Fate, Lie, Moment, Sim, next_random};
 use super::verdict::check;
 
@@ -45,9 +45,10 @@ pub(crate) fn campaign(wanted: u64, lie: Option<Lie>) -> Tally {
     let (limit, done) = (wanted, AtomicU64::new(0));
     in_parallel(|job, tally| {
         let is_first_time = job < histories.len();
-        let history = &histories[job % histories.len()];
+        let (history, is_encrypted) = &histories[job % histories.len()];
         let random = seed() ^ ((job as u64) << 20);
-        let mut explorer = Explorer { history, is_first_time, random, images: 0, seen: &seen, tally };
+        let mut explorer =
+            Explorer { history, is_encrypted: *is_encrypted, is_first_time, random, images: 0, seen: &seen, tally };
         explorer.explore(lie);
         let images = explorer.images;
         tally.add("images", images);
@@ -82,6 +83,7 @@ impl Seen {
 
 struct Explorer<'a> {
     history: &'a [Verb],
+    is_encrypted: bool,
     /// Else only what is drawn.
     is_first_time: bool,
     random: u64,
@@ -92,19 +94,23 @@ struct Explorer<'a> {
 
 impl Explorer<'_> {
     fn explore(&mut self, lie: Option<Lie>) {
-        let sim = Sim::new();
+        let sim = machine(self.is_encrypted);
         if let Some(lie) = lie {
             sim.set_lie(lie);
         }
         let (states, outcome) = run(&sim, self.history);
         if let Err(error) = outcome {
-            return self.tally.violation(format!("{:?} fails by itself: {error}", self.history));
+            return self.tally.violation(format!("{} fails by itself: {error}", self.name()));
         }
         for (number, moment) in sim.moments().iter().enumerate() {
             let state = &states[moment.label];
-            let path = format!("{:?}, moment {number} after {:?}", self.history, moment.after);
+            let path = format!("{}, moment {number} after {:?}", self.name(), moment.after);
             self.explore_moment(moment, state, 0, &path);
         }
+    }
+
+    fn name(&self) -> String {
+        format!("{}{:?}", if self.is_encrypted { "encrypted " } else { "" }, self.history)
     }
 
     /// A process that is killed at this moment, and a machine that loses its power.

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokcask::{
-    Key, ListStore, LogStore, OnClash, Options, ReadMode, RefreshPolicy, Refreshed, Result, Secret, Token, TokenStore,
-    open_on,
+    Key, ListStore, LogStore, OnClash, RefreshPolicy, Refreshed, Result, Secret, Token, TokenStore, open_on,
 };
 
+use super::settings::options;
 use super::sim::Sim;
 
 pub(crate) const STORE: &str = "/store";
@@ -40,8 +40,14 @@ pub(crate) const VERBS: [Verb; 10] = [
     Verb::Import,
 ];
 
-/// All sequences of up to three verbs.
-pub(crate) fn histories() -> Vec<Vec<Verb>> {
+/// All sequences of up to three verbs, each on a plain store and on an encrypted one.
+pub(crate) fn histories() -> Vec<(Vec<Verb>, bool)> {
+    let sequences = sequences();
+    let plain = sequences.iter().cloned().map(|verbs| (verbs, false));
+    plain.chain(sequences.iter().cloned().map(|verbs| (verbs, true))).collect()
+}
+
+fn sequences() -> Vec<Vec<Verb>> {
     let mut all: Vec<Vec<Verb>> = vec![Vec::new()];
     for len in 0..3 {
         let longest: Vec<_> = all.iter().filter(|history| history.len() == len).cloned().collect();
@@ -65,7 +71,7 @@ pub(crate) fn rows(store: &impl TokenStore) -> Result<Vec<Row>> {
 }
 
 pub(crate) fn open(sim: &Sim, path: &str) -> Result<LogStore> {
-    open_on(&Options::new().background(false).read_mode(ReadMode::Copy), Arc::new(sim.clone()), Path::new(path))
+    open_on(&options(sim), Arc::new(sim.clone()), Path::new(path))
 }
 
 pub(crate) fn token(number: usize) -> Token {

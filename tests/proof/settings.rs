@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
+
+use tokcask::{EncryptionKey, Options, ReadMode};
+
+use super::sim::Sim;
 
 /// A number from the environment.
 pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
@@ -14,6 +18,18 @@ pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
 /// Where randomness begins; `TOKCASK_SEED` sets it.
 pub(crate) fn seed() -> u64 {
     number("TOKCASK_SEED", 20_261_122)
+}
+
+/// How stores of this machine are opened.
+pub(crate) fn options(machine: &Sim) -> Options {
+    static KEY: LazyLock<EncryptionKey> = LazyLock::new(|| EncryptionKey::generate().expect("a key"));
+    let options = if machine.is_encrypted() { Options::encrypted(&*KEY) } else { Options::new() };
+    options.background(false).read_mode(ReadMode::Copy)
+}
+
+/// A machine with plain stores, or with encrypted ones.
+pub(crate) fn machine(is_encrypted: bool) -> Sim {
+    if is_encrypted { Sim::new().encrypted() } else { Sim::new() }
 }
 
 /// What was tried, and what went wrong.

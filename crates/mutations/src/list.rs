@@ -15,6 +15,11 @@ const fn bug(name: &'static str, file: &'static str, from: &'static str, to: &'s
     Mutation { name, file, from, to, tests: &[] }
 }
 
+/// One in what encrypted stores have more.
+const fn sealed(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutation {
+    Mutation { name, file, from, to, tests: &["tamper"] }
+}
+
 pub(crate) const MUTATIONS: &[Mutation] = &[
     bug(
         "the watermark of frames is always 0",
@@ -58,7 +63,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     bug(
         "an operation's checksum is not checked",
         "src/format/operation.rs",
-        "    if seed.crc(offset, &[covered, content]) != crc {",
+        "        if seed.crc(offset, &[head, content]) != crc {",
         "    if crc == 0 {",
     ),
     Mutation {
@@ -66,8 +71,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ..bug(
             "a frame's body checksum is not checked",
             "src/format/frame.rs",
-            "    if hasher.finalize() != header.body_crc {",
-            "    if hasher.finalize() != header.body_crc && body.is_empty() {",
+            "    if hasher.finalize() == header.body_crc { Ok(()) }",
+            "    if hasher.finalize() == header.body_crc || !body.is_empty() { Ok(()) }",
         )
     },
     bug(
@@ -226,4 +231,58 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
             "        let _ = self.file.try_lock(self.claim.byte, Lock::Shared);",
         )
     },
+    sealed(
+        "a frame's tag is not checked",
+        "src/format/frame.rs",
+        "    if previous.is_some_and(|previous| !LogKeys::is_same(",
+        "    if previous.is_some_and(|previous| head.is_empty() && !LogKeys::is_same(",
+    ),
+    sealed(
+        "a frame's tag does not cover the frame before",
+        "src/format/seal/keys.rs",
+        "head, previous, operations.as_flattened()];",
+        "head, &previous[..0], operations.as_flattened()];",
+    ),
+    sealed(
+        "a frame's tag does not cover its operations",
+        "src/format/seal/keys.rs",
+        "head, previous, operations.as_flattened()];",
+        "head, previous, &operations.as_flattened()[..0]];",
+    ),
+    sealed(
+        "a frame's tag does not cover its header",
+        "src/format/seal/keys.rs",
+        "head, previous, operations.as_flattened()];",
+        "&head[..0], previous, operations.as_flattened()];",
+    ),
+    sealed(
+        "the file header has no tag",
+        "src/engine/head.rs",
+        "            first = first.with_tag(keys.header_tag(covered));",
+        "            let _ = (keys, covered);\n            first = first.with_tag([0; 16]);",
+    ),
+    sealed(
+        "a sealed operation is bound to no place",
+        "src/format/seal/keys.rs",
+        "        let parts = [&self.uuid[..], &self.generation.to_le_bytes(), &offset.to_le_bytes(), head];",
+        "        let parts = [&self.uuid[..], &self.generation.to_le_bytes(), &(offset / u64::MAX).to_le_bytes(), &head[..4]];",
+    ),
+    sealed(
+        "a forged frame at the end passes for a torn tail",
+        "src/engine/head.rs",
+        "        DecodeError::Forged { .. } => Err(",
+        "        DecodeError::Forged { what: \"nothing\" } => Err(",
+    ),
+    sealed(
+        "a wrong key is not told by its commitment",
+        "src/format/seal/envelope.rs",
+        "    if !bool::from(commitment(outer, header).ct_eq(&header.key_commitment)) {",
+        "    if commitment(outer, header) == [0; KEY_LEN] {",
+    ),
+    sealed(
+        "a plain log opens with a key",
+        "src/engine/head.rs",
+        "            Self::Sealed(_) => Err(Error::NotEncrypted { path: path.into() }),",
+        "            Self::Sealed(_) => Ok(()),",
+    ),
 ];

@@ -9,6 +9,7 @@ use tokcask::format::header::{COPY_LEN, FRAMES_AT, FileHeader};
 use tokcask::{LogStore, Token, TokenStore};
 
 use crate::history::{STORE, open};
+use crate::settings::machine;
 use crate::sim::Sim;
 
 /// Of the zeros behind the last frame, so many are part of the log.
@@ -33,6 +34,12 @@ pub(crate) struct Canonical {
     pub(crate) next: (u64, u64),
 }
 
+impl Canonical {
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}{}", if self.sim.is_encrypted() { "encrypted " } else { "" }, self.name)
+    }
+}
+
 pub(crate) struct Frame {
     pub(crate) range: Range<usize>,
     pub(crate) watermark: u64,
@@ -41,8 +48,8 @@ pub(crate) struct Frame {
 }
 
 /// Small enough that every bit is tried, with every kind of frame and operation.
-pub(crate) fn small() -> Canonical {
-    let mut maker = Maker::new("small", 12);
+pub(crate) fn small(is_encrypted: bool) -> Canonical {
+    let mut maker = Maker::new("small", 12, is_encrypted);
     maker.save(&[1]);
     maker.clear();
     maker.save(&[2, 3, 4]);
@@ -56,8 +63,8 @@ pub(crate) fn small() -> Canonical {
 }
 
 /// What a compaction made of one, and saves since.
-pub(crate) fn compacted() -> Canonical {
-    let mut maker = Maker::new("compacted", 12);
+pub(crate) fn compacted(is_encrypted: bool) -> Canonical {
+    let mut maker = Maker::new("compacted", 12, is_encrypted);
     maker.save(&[1, 2, 3, 4, 5, 6]);
     maker.delete("2");
     maker.keep_older();
@@ -71,8 +78,8 @@ pub(crate) fn compacted() -> Canonical {
 }
 
 /// More than 64 KiB, compacted, torn, sealed and written again.
-pub(crate) fn large() -> Canonical {
-    let mut maker = Maker::new("large", 700);
+pub(crate) fn large(is_encrypted: bool) -> Canonical {
+    let mut maker = Maker::new("large", 700, is_encrypted);
     maker.save(&[200]);
     maker.clear();
     maker.save(&(0..50).collect::<Vec<_>>());
@@ -108,8 +115,8 @@ struct Maker {
 }
 
 impl Maker {
-    fn new(name: &'static str, text_len: usize) -> Self {
-        let sim = Sim::new();
+    fn new(name: &'static str, text_len: usize, is_encrypted: bool) -> Self {
+        let sim = machine(is_encrypted);
         let store = Some(open(&sim, STORE).unwrap());
         let (steps, versions, older) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut maker = Self { name, text_len, sim, store, steps, versions, older, saves: 0 };

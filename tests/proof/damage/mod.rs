@@ -1,6 +1,6 @@
 //! One damaged place, or two, in a log: never a wrong answer, never a silent loss, never a panic.
 //!
-//! Method: three logs, with every kind of frame in them, the largest of more than 64 KiB. Each bit is flipped, each byte
+//! Method: three logs, and three encrypted ones, with every kind of frame in them, the largest of more than 64 KiB. Each bit is flipped, each byte
 //! set to 00 and FF; each sector of 512 bytes and of 4 KiB is zeros, garbage, what it was earlier, a copy of another sector,
 //! or swapped with one; the file ends at each byte; and two such places at once. The log is then opened, with its watermark
 //! and without; read through a handle that was open before; and salvaged. What may come of it is computed from the bytes
@@ -54,12 +54,15 @@ fn every_damage_is_harmless_or_the_right_error_or_a_recovered_tail() {
 }
 
 /// The logs, made once.
-fn canonicals() -> &'static [Canonical; 3] {
-    static LOGS: OnceLock<[Canonical; 3]> = OnceLock::new();
+fn canonicals() -> &'static [Canonical] {
+    static LOGS: OnceLock<Vec<Canonical>> = OnceLock::new();
     LOGS.get_or_init(|| {
-        let logs = [canonical::small(), canonical::compacted(), canonical::large()];
-        assert!(logs[2].end > 64 << 10, "{}", logs[2].end);
-        logs
+        let make = |is_encrypted| {
+            [canonical::small(is_encrypted), canonical::compacted(is_encrypted), canonical::large(is_encrypted)]
+        };
+        let logs = [make(false), make(true)];
+        assert!(logs.iter().all(|[_, _, large]| large.end > 64 << 10));
+        logs.into_iter().flatten().collect()
     })
 }
 
@@ -124,7 +127,7 @@ fn try_case(canonical: &Canonical, damage: &Damage, path: Path, live: &live::Han
     tally.count("cases");
     match verdict {
         Ok(Ok(outcome)) => tally.count(outcome),
-        Ok(Err(broken)) => tally.violation(format!("{}: {damage:?}, {path:?}: {broken}", canonical.name)),
-        Err(_) => tally.violation(format!("{}: {damage:?}, {path:?}: panic", canonical.name)),
+        Ok(Err(broken)) => tally.violation(format!("{}: {damage:?}, {path:?}: {broken}", canonical.full_name())),
+        Err(_) => tally.violation(format!("{}: {damage:?}, {path:?}: panic", canonical.full_name())),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use tokcask::{ErrorKind, Options, SalvageReport, Token, TokenStore, VerifyStatus, salvage_on};
+use tokcask::{ErrorKind, SalvageReport, Token, TokenStore, VerifyStatus, salvage_on};
 
 use crate::history::{STORE, open};
+use crate::settings::options;
 use crate::verdict::Broken;
 
 use super::canonical::{Canonical, Version, rows};
@@ -16,7 +17,7 @@ const RESCUED: &str = "/rescued";
 pub(crate) fn check(canonical: &Canonical, log: &[u8], slots: bool) -> Result<&'static str, Broken> {
     let harm = Harm::of(canonical, log);
     let sim = canonical.sim.with_log(Path::new(STORE), log, slots);
-    let salvaged = salvage_on(&Options::new(), &sim, Path::new(STORE), Path::new(RESCUED));
+    let salvaged = salvage_on(&options(&sim), &sim, Path::new(STORE), Path::new(RESCUED));
     if sim.content(Path::new(STORE), "store.log").as_deref() != Some(log) {
         return Err("the damaged log is changed".to_owned());
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokcask::{
-    Error, Key, ListStore, LogStore, OnClash, Options, ReadMode, RefreshError, RefreshPolicy, Result, SweepPolicy,
-    Token, TokenStore, open_on, salvage_on,
+    Error, Key, ListStore, LogStore, OnClash, Options, RefreshError, RefreshPolicy, Result, SweepPolicy, Token,
+    TokenStore, open_on, salvage_on,
 };
 
 use crate::history::{BACKUP, STORE};
+use crate::settings::options;
 use crate::sim::Sim;
 
 pub(crate) const RESCUED: &str = "/rescued";
@@ -67,10 +68,6 @@ pub(crate) fn replay(acts: &[Act]) -> Vec<Row> {
         apply(&list, *act).unwrap();
     }
     rows(&list).unwrap()
-}
-
-fn options() -> Options {
-    Options::new().background(false).read_mode(ReadMode::Copy)
 }
 
 fn token(number: usize, len: usize) -> Token {
@@ -163,7 +160,7 @@ impl Players {
 
     pub(crate) fn open_here(&mut self) -> Result<()> {
         self.here = None;
-        self.here = Some(self.open(&options())?);
+        self.here = Some(self.open(&options(&self.machine))?);
         Ok(())
     }
 
@@ -173,12 +170,14 @@ impl Players {
             Act::Open => return Some(self.open_here()),
             Act::OpenToRead => {
                 self.here = None;
-                return Some(self.open(&options().read_only(true)).map(|store| self.here = Some(store)));
+                return Some(self.open(&options(&self.machine).read_only(true)).map(|store| self.here = Some(store)));
             }
-            Act::Join => return Some(self.open(&options()).map(|store| self.there = Some(store))),
+            Act::Join => return Some(self.open(&options(&self.machine)).map(|store| self.there = Some(store))),
             Act::Salvage => {
                 let process = self.machine.process();
-                return Some(salvage_on(&options(), &process, Path::new(STORE), Path::new(RESCUED)).map(drop));
+                return Some(
+                    salvage_on(&options(&self.machine), &process, Path::new(STORE), Path::new(RESCUED)).map(drop),
+                );
             }
             Act::LookThere => return self.there.as_ref().map(look),
             Act::SaveThere(number) => {

@@ -1,6 +1,6 @@
 //! Every call of every scenario fails: nothing is acknowledged falsely, nothing half-visible, and all works again.
 //!
-//! Method: scenarios run on the simulated machine, by processes, while each of their calls in turn fails with each error,
+//! Method: scenarios run on the simulated machine, half of them with encrypted stores, by processes, while each of their calls in turn fails with each error,
 //! once or from then on. After each act the rows must be those of a plain list that saw the acknowledged acts; an error
 //! is one of the system's, never an absence. Then the fault passes, and the store must be usable: by itself, after a
 //! compaction, or when it is opened anew, while in some runs a second call fails. What is there after a kill and after
@@ -73,15 +73,20 @@ fn campaign(wanted: u64) -> Tally {
             fault: FAULTS[usize::try_from(next_random(&mut random) % FAULTS.len() as u64).unwrap()],
         });
         let plan = Plan { call: site.call, only: None, fault, sticky };
-        try_run(site.scenario, plan, second, tally);
+        // Of every few runs half, in no step with the faults.
+        try_run((site.scenario, number / 3 % 2 == 1), plan, second, tally);
         true
     })
 }
 
-fn try_run(scenario: &Scenario, plan: Plan, second: Option<Second>, tally: &mut Tally) {
-    let verdict = catch_unwind(AssertUnwindSafe(|| run(scenario, plan, second, tally)));
+fn try_run(what: (&Scenario, bool), plan: Plan, second: Option<Second>, tally: &mut Tally) {
+    let verdict = catch_unwind(AssertUnwindSafe(|| run(what, plan, second, tally)));
     tally.count("runs");
-    let context = || format!("{}: {plan:?}, then {second:?}", scenario.name);
+    let (scenario, is_encrypted) = what;
+    let context = || {
+        let kind = if is_encrypted { "encrypted " } else { "" };
+        format!("{kind}{}: {plan:?}, then {second:?}", scenario.name)
+    };
     match verdict {
         Ok(Ok(())) => {}
         Ok(Err(broken)) => tally.violation(format!("{}: {broken}", context())),

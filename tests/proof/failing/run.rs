@@ -7,7 +7,7 @@ use tokcask::{Error, Result, Token, TokenStore};
 use super::acts::{Act, Players, Row, is_right, replay, rows};
 use super::scenarios::Scenario;
 use crate::history::{BACKUP, STORE, open};
-use crate::settings::Tally;
+use crate::settings::{Tally, machine};
 use crate::sim::{Call, Damage, Fault, Plan, Sim};
 use crate::verdict::Broken;
 
@@ -23,7 +23,7 @@ const AFTER: &str = "after";
 
 /// The calls of a scenario that can fail.
 pub(crate) fn calls(scenario: &Scenario) -> Vec<u64> {
-    let machine = prepare(scenario);
+    let machine = prepare(scenario, false);
     let first = machine.calls();
     let mut players = Players::new(machine.clone());
     for act in scenario.acts {
@@ -33,8 +33,8 @@ pub(crate) fn calls(scenario: &Scenario) -> Vec<u64> {
     (first..machine.calls()).filter(|call| trace[usize::try_from(*call).unwrap()].can_fail()).collect()
 }
 
-fn prepare(scenario: &Scenario) -> Sim {
-    let machine = Sim::new();
+fn prepare(scenario: &Scenario, is_encrypted: bool) -> Sim {
+    let machine = machine(is_encrypted);
     let mut players = Players::new(machine.clone());
     for act in scenario.before {
         players.perform(*act).expect("open").unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
@@ -90,8 +90,13 @@ impl Expected {
     }
 }
 
-pub(crate) fn run(scenario: &Scenario, plan: Plan, second: Option<Second>, tally: &mut Tally) -> Result<(), Broken> {
-    let machine = prepare(scenario);
+pub(crate) fn run(
+    (scenario, is_encrypted): (&Scenario, bool),
+    plan: Plan,
+    second: Option<Second>,
+    tally: &mut Tally,
+) -> Result<(), Broken> {
+    let machine = prepare(scenario, is_encrypted);
     let mut players = Players::new(machine.clone());
     let mut expected = Expected {
         with_numbers: !scenario.skips_numbers,

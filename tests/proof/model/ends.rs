@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokcask::{Key, LogStore, Options, ReadMode, Token, TokenStore, open_on};
+use tokcask::{Key, LogStore, Token, TokenStore, open_on};
+
+use crate::settings::options;
 
 use super::script::{Handle, READER, Script, WRITERS};
 use super::verb::{Row, row};
@@ -127,8 +129,7 @@ pub(super) fn rows_of(store: &LogStore) -> Vec<Row> {
 }
 
 pub(super) fn open(process: &Sim, path: &str, read_only: bool) -> LogStore {
-    let options = Options::new().background(false).read_mode(ReadMode::Copy).read_only(read_only);
-    let opened = open_on(&options, Arc::new(process.clone()), Path::new(path));
+    let opened = open_on(&options(process).read_only(read_only), Arc::new(process.clone()), Path::new(path));
     opened.unwrap_or_else(|error| panic!("{path} does not open: {error}"))
 }
 

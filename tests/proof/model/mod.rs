@@ -109,10 +109,15 @@ fn every_answer_of_every_handle_is_the_lists_whatever_is_asked_and_whoever_dies(
     }
 }
 
+/// Every other script is of an encrypted store.
+fn is_encrypted(script: u64) -> bool {
+    !script.is_multiple_of(2)
+}
+
 /// Runs one script. Whatever breaks is told with what repeats it.
 fn run(number: u64, len: u64, is_loud: bool, tally: &mut Tally) {
     let mut steps = 0;
-    let mut script = Script::new(Dice::new(seed(), number), tally, is_loud);
+    let mut script = Script::new(Dice::new(seed(), number), tally, is_encrypted(number), is_loud);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         while steps < len {
             script.step();

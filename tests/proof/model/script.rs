@@ -77,9 +77,9 @@ const STEPS: [(usize, Step); 17] = [
 ];
 
 impl<'a> Script<'a> {
-    pub(super) fn new(dice: Dice, tally: &'a mut Tally, is_loud: bool) -> Self {
+    pub(super) fn new(dice: Dice, tally: &'a mut Tally, is_encrypted: bool, is_loud: bool) -> Self {
         Self {
-            sim: Sim::with_seed(7),
+            sim: if is_encrypted { Sim::with_seed(7).encrypted() } else { Sim::with_seed(7) },
             handles: [const { None }; WRITERS + 1],
             list: ListStore::new(),
             next: None,
