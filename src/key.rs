@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::format::seal::{self, OUTER_KEY_LEN};
 use crate::guarded::Guarded;
-use crate::storage::disk;
+use crate::storage::secret_file;
 use crate::sync::Mutex;
 
 /// The key of an encrypted store: 32 random bytes.
@@ -70,7 +70,7 @@ impl EncryptionKey {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mut key = Guarded::zeros().map_err(no_memory)?;
-        disk::read_secret(path, key.bytes_mut())?;
+        secret_file::read_secret(path, key.bytes_mut())?;
         Ok(Self(Arc::new(key)))
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::frame::{FRAME_HEADER_LEN, FrameHeader, HEAD_LEN, Link};
-use super::operation::{self, Operation};
+use super::operation::Operation;
+use super::operation_writer;
 use super::seal::{LogKeys, NONCE_LEN, Nonce, TRAILER_LEN, Tag};
 use super::{ALIGN_LEN, DecodeError, FRAME_LEN_MAX, Seed};
 use crate::wipe::wipe;
@@ -52,7 +53,7 @@ impl FrameBuilder {
         let start = self.bytes.len();
         let nonce = self.sealing.as_ref().map(Sealing::next_nonce);
         let sealing = self.sealing.as_ref().map(|sealing| sealing.keys.as_ref()).zip(nonce.as_ref());
-        let written = operation::encode(self.seed, sealing, self.offset, operation, &mut self.bytes)?;
+        let written = operation_writer::encode(self.seed, sealing, self.offset, operation, &mut self.bytes)?;
         if self.len() > FRAME_LEN_MAX.into() {
             let (len, limit) = (self.len(), FRAME_LEN_MAX.into());
             self.bytes.truncate(start);

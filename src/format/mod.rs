@@ -15,10 +15,12 @@
 )]
 
 pub mod frame;
+mod frame_body;
 mod frame_builder;
 pub mod header;
 mod input;
 pub mod operation;
+mod operation_writer;
 pub mod record;
 pub mod redo;
 pub mod seal;

@@ -21,6 +21,8 @@ mod map;
 mod network;
 mod page;
 mod parents;
+#[cfg(feature = "encryption")]
+pub(crate) mod secret_file;
 
 use std::fmt::Debug;
 use std::io;

@@ -70,7 +70,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         tests: &["damage"],
         ..bug(
             "a frame's body checksum is not checked",
-            "src/format/frame.rs",
+            "src/format/frame_body.rs",
             "    if hasher.finalize() == header.body_crc { Ok(()) }",
             "    if hasher.finalize() == header.body_crc || !body.is_empty() { Ok(()) }",
         )
@@ -143,7 +143,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ..bug(
             "ids in a torn tail are given again",
             "src/engine/recover.rs",
-            "    counters.raise(link.next_id + skipped, link.next_revision + skipped);\n    counters.raise(tail.next_id, tail.next_revision);\n",
+            "    counters.raise(link.next_id + skipped, link.next_revision + skipped);\n    counters.raise_on_hearsay(tail.next_id, tail.next_revision);\n",
             "    let _ = skipped;\n",
         )
     },
@@ -233,9 +233,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     sealed(
         "a frame's tag is not checked",
-        "src/format/frame.rs",
-        "    if previous.is_some_and(|previous| !LogKeys::is_same(",
-        "    if previous.is_some_and(|previous| head.is_empty() && !LogKeys::is_same(",
+        "src/format/frame_body.rs",
+        "    if !is_genuine || previous",
+        "    if !is_genuine && head.is_empty() || previous",
     ),
     sealed(
         "a frame's tag does not cover the frame before",
