@@ -4,22 +4,19 @@
 //! that returned; the parent kills it with SIGKILL at a random moment, reopens the store, and looks for every line.
 //! With a plain store, and then with an encrypted one. A save is in flight when the child has begun one more than it has acknowledged: it says so before each.
 
+mod processes;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokcask::{EncryptionKey, Key, Options, Token, TokenStore};
+use processes::options;
+use tokcask::{Key, Token, TokenStore};
 
 const KILLS: usize = 100;
 const CHILD: &str = "TOKCASK_TEST_KILL_DIR";
-
-/// Opens the kind of store that has this name.
-fn options(path: &Path) -> Options {
-    let key = EncryptionKey::from_bytes(&[0xA7; EncryptionKey::LEN]).unwrap();
-    if path.ends_with("sealed") { Options::encrypted(&key) } else { Options::new() }
-}
 
 /// Never returns by itself: saves until killed.
 fn child(path: &Path, round: &str) -> ! {

@@ -6,6 +6,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{LOCK, LOG};
 use crate::error::{Error, Result};
@@ -24,8 +25,12 @@ pub(super) fn before(generation: u64) -> Range<u64> {
 pub(super) fn mark(directory: &dyn Directory, file: Arc<dyn File>, generation: u64) -> Result<Arc<dyn File>> {
     // Not one that a fork closes: what is mapped here, a child has mapped, too.
     let Some(mark) = directory.open_to_read(LOCK)? else { return Ok(file) };
-    let locked = mark.try_lock(MARKS.saturating_add(generation), Lock::Shared);
-    locked.map_err(|error| Error::io("lock", directory.path().join(LOCK), error))?;
+    let path = || directory.path().join(LOCK);
+    let granted = mark.try_lock(MARKS.saturating_add(generation), Lock::Shared);
+    if !granted.map_err(|error| Error::io("lock", path(), error))? {
+        // Nobody of ours takes one for itself alone; without it, a purge would not wait for this file.
+        return Err(Error::Busy { path: path(), waited: Duration::ZERO });
+    }
     Ok(Arc::new(Marked { file, _mark: mark }))
 }
 

@@ -5,9 +5,10 @@
 use super::frame::FRAME_HEADER_LEN;
 use super::header::FRAMES_AT;
 use super::input::Input;
-use super::seal::{CONTENT_LEN_MORE, LogKeys, NONCE_LEN, Nonce, TAG_LEN, Tag};
+use super::seal::{CONTENT_LEN_MORE, Codec, Contents, LogKeys, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use super::{ALIGN, DecodeError, FRAME_LEN_MAX, RECORD_LEN_MAX, Seed, aligned, record};
 use crate::token::TokenView;
+use crate::wipe::Wiped;
 
 /// Length of an operation's header, in bytes.
 pub const OPERATION_HEADER_LEN: usize = 16;
@@ -112,6 +113,27 @@ pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, Deco
     let raw = Raw::decode(seed, offset, bytes, RECORD_LEN_MAX)?;
     let operation = decode_content(raw.kind, raw.content)?;
     Ok(raw.locate(raw.padding, operation))
+}
+
+/// Reads the operation of any log that starts at `offset`, the first of `bytes`. A sealed content is opened into `plain`.
+///
+/// # Errors
+/// As [`decode`], and [`DecodeError::Forged`] for what was not sealed with this key for this place.
+pub(crate) fn decode_by<'a>(
+    codec: &Codec,
+    offset: u64,
+    bytes: &'a [u8],
+    plain: &'a mut Wiped,
+) -> Result<Located<'a>, DecodeError> {
+    match &codec.contents {
+        Contents::Plain => decode(codec.seed, offset, bytes),
+        Contents::Sealed(keys) => {
+            let raw = Raw::decode_sealed(codec.seed, offset, bytes)?;
+            plain.resize(raw.open_len());
+            raw.open(keys, plain)
+        }
+        Contents::Locked => Err(DecodeError::Locked),
+    }
 }
 
 /// An operation whose checksum is right, and whose content nobody has looked at.

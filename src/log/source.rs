@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Location, append};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::FRAME_LEN_MAX;
-use crate::format::operation::{self, Located, Operation, Raw};
-use crate::format::seal::{Codec, Contents};
+use crate::format::operation::{self, Located, Operation};
+use crate::format::seal::Codec;
 use crate::options::ReadMode;
 use crate::storage::{File, Map};
 use crate::token::{Token, TokenView};
@@ -106,16 +106,9 @@ impl Source {
         };
         let missing = DecodeError::Truncated { needed: at.len(), available: 0 };
         let bytes = bytes.ok_or_else(|| damaged(missing))?;
-        let seed = self.codec.seed;
-        let read = match &self.codec.contents {
-            Contents::Plain => operation::decode(seed, at.offset(), bytes).and_then(|located| row(&located, at, f)),
-            Contents::Sealed(keys) => Raw::decode_sealed(seed, at.offset(), bytes).and_then(|raw| {
-                let mut plain = Wiped::zeros(raw.open_len());
-                raw.open(keys, &mut plain).and_then(|located| row(&located, at, f))
-            }),
-            Contents::Locked => Err(DecodeError::Locked),
-        };
-        read.map_err(damaged)
+        let mut plain = Wiped::default();
+        let read = operation::decode_by(&self.codec, at.offset(), bytes, &mut plain);
+        read.and_then(|located| row(&located, at, f)).map_err(damaged)
     }
 
     /// A copy of the row at this place.

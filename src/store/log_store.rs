@@ -231,8 +231,8 @@ impl LogStore {
         self.engine.purge()
     }
 
-    /// Gives an encrypted store another key, by a compaction: its old file, and with it all that the old key opens, is gone
-    /// afterwards. Copies of the old file that were made before are opened by the old key still.
+    /// Gives an encrypted store another key, by a compaction. The file that the old key opens goes once nobody has it open
+    /// any more; [`purge`](Self::purge) waits for that. Copies of it that were made before are opened by the old key still.
     ///
     /// Other handles that are open meet [`WrongKey`](Error::WrongKey) from then on, unless their
     /// [key source](crate::KeySource::asking) has the new key.

@@ -1,9 +1,9 @@
 //! Single operations where no frame is good: each has a checksum of its own, over its place too.
 
-use crate::error::{DecodeError, Result};
+use crate::error::Result;
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader};
-use crate::format::operation::{self, Located, OPERATION_HEADER_LEN, Raw};
-use crate::format::seal::{Codec, Contents};
+use crate::format::operation::{self, Located, OPERATION_HEADER_LEN};
+use crate::format::seal::Contents;
 use crate::format::{ALIGN, FRAME_LEN_MAX};
 use crate::log::scan::Window;
 use crate::log::walk::Extent;
@@ -63,17 +63,8 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let Ok(bytes) = self.window.get(at, len)? else { return Ok(None) };
-        let Codec { seed, contents } = self.log.codec;
         let mut plain = Wiped::default();
-        let located = match contents {
-            Contents::Plain => operation::decode(*seed, at, bytes),
-            Contents::Sealed(keys) => Raw::decode_sealed(*seed, at, bytes).and_then(|raw| {
-                plain.resize(raw.open_len());
-                raw.open(keys, &mut plain)
-            }),
-            Contents::Locked => Err(DecodeError::Locked),
-        };
-        let Ok(located) = located else {
+        let Ok(located) = operation::decode_by(self.log.codec, at, bytes, &mut plain) else {
             self.in_vain -= len;
             return Ok(None);
         };
