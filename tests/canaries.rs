@@ -3,14 +3,18 @@
 //!
 //! Method: secrets that are nowhere in this program are made, used, and wiped by the caller as well as it can. When all
 //! handles and tokens are gone, everything that the process can write to is searched, which is what a core dump would hold.
-//! The search itself knows the secrets only masked. A secret that is left on purpose has to be found.
+//! The search itself knows the secrets only masked, and the keys that a store derives from another program. A secret that is left on purpose has to be found.
+
+mod read_store;
 
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
+use read_store::python_is_missing;
 use tokcask::{EncryptionKey, Key, LogStore, OnClash, Options, RefreshPolicy, SweepPolicy, Token, TokenStore};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -153,6 +157,33 @@ fn use_everything(options: &Options, directory: &Path, said: &mut Said) {
     store.purge().unwrap();
 }
 
+/// The keys that this outer key gives for this log, masked; none if there is no python3.
+fn derived(log: &Path, outer: &[u8]) -> Vec<(String, Vec<u8>)> {
+    if python_is_missing() {
+        return Vec::new();
+    }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut python = Command::new("python3")
+        .args(["-B".as_ref(), tests.join("canaries/derive.py").as_os_str(), log.as_os_str()])
+        .env("PYTHONPATH", tests)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let hex: String = outer.iter().map(|byte| format!("{byte:02x}")).collect();
+    python.stdin.take().unwrap().write_all(hex.as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let key = |line: &str| {
+        let (name, hex) = line.split_once(' ').unwrap();
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (name.to_owned(), (0..hex.len()).step_by(2).map(byte).collect())
+    };
+    let keys: Vec<_> = lines.lines().map(key).collect();
+    assert_eq!(keys.len(), 4, "{lines}");
+    keys
+}
+
 #[test]
 fn no_secret_is_left_in_memory_in_files_or_in_what_was_said() {
     let needles: Vec<_> = KINDS.iter().map(|kind| (*kind, masked(secret(kind).as_bytes()))).collect();
@@ -170,8 +201,13 @@ fn no_secret_is_left_in_memory_in_files_or_in_what_was_said() {
     let key = EncryptionKey::from_bytes(&bytes).unwrap();
     bytes.zeroize();
     use_everything(&Options::encrypted(&key).background(false), &sealed, &mut said);
+    let derived = derived(&sealed.join("tokens/store.log"), &key_needle);
     let store = LogStore::open_encrypted(sealed.join("tokens"), &key).unwrap();
     store.save_token(&token("ana")).unwrap();
+    if !derived.is_empty() {
+        let derived: Vec<_> = derived.iter().map(|(name, needle)| (name.as_str(), needle.clone())).collect();
+        assert_eq!(in_memory(&derived), ["contents", "tags"], "an open store has these two");
+    }
     store.copy_decrypted(directory.path().join("decrypted")).unwrap();
     store.copy_encrypted(directory.path().join("copied"), EncryptionKey::generate().unwrap()).unwrap();
     said.hear((&key, store.rekey(EncryptionKey::generate().unwrap())));
@@ -191,7 +227,8 @@ fn no_secret_is_left_in_memory_in_files_or_in_what_was_said() {
     assert!(files >= 6, "{files}");
     drop(said);
 
-    let all: Vec<_> = needles.into_iter().chain([("key", key_needle)]).collect();
+    let derived = derived.iter().map(|(name, needle)| (name.as_str(), needle.clone()));
+    let all: Vec<_> = needles.into_iter().chain([("key", key_needle)]).chain(derived).collect();
     assert_eq!(in_memory(&all), [""; 0], "secrets are left in memory");
     // The search finds what is there.
     let left = secret("refresh").to_string();

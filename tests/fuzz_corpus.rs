@@ -8,7 +8,7 @@ mod bodies;
 use std::fs;
 use std::path::Path;
 
-use bodies::{decode_frame, decode_record, import_zoho_csv, open_log, operations, salvage_log, shared_page};
+use bodies::{decode_frame, decode_record, import_zoho_csv, open_log, operations, salvage_log, shared_page, tampered};
 
 fn replay(target: &str, body: impl Fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -55,4 +55,9 @@ fn scripts_of_the_corpus_end_as_the_list_does() {
 #[test]
 fn lock_files_of_the_corpus_mislead_nobody() {
     replay("shared_page", shared_page::run);
+}
+
+#[test]
+fn changes_of_the_corpus_forge_nothing() {
+    replay("tampered", tampered::run);
 }

@@ -34,7 +34,7 @@ impl Seed {
 fn seeds_are_what_the_store_writes_today() {
     let writing = std::env::var_os("TOKCASK_WRITE_SEEDS").is_some();
     let logs = [logs::logs(), logs::frames(), records::records()].concat();
-    let others = [files::files(), scripts::operations(), scripts::pages()].concat();
+    let others = [files::files(), scripts::operations(), scripts::pages(), scripts::changes()].concat();
     for Seed { target, name, content } in [logs, others].concat() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let path = corpus.join(name);

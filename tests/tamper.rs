@@ -6,6 +6,8 @@
 //! open before, and copies what it reads, find anything but what was saved there. The lock file stays: what a cut end looks
 //! like without it is shown last.
 
+#[path = "tamper/beside.rs"]
+mod beside;
 #[path = "tamper/forger.rs"]
 mod forger;
 mod sim;

@@ -5,6 +5,8 @@
 
 pub(crate) mod decode_frame;
 pub(crate) mod decode_record;
+#[path = "../../tests/tamper/forger.rs"]
+pub(crate) mod forger;
 pub(crate) mod import_zoho_csv;
 pub(crate) mod input;
 pub(crate) mod layout;
@@ -16,3 +18,4 @@ pub(crate) mod salvage_log;
 pub(crate) mod shared_page;
 #[path = "../../tests/sim/mod.rs"]
 pub(crate) mod sim;
+pub(crate) mod tampered;

@@ -12,7 +12,7 @@ use tokcask::{LogStore, Options, ReadMode, Result, Token, TokenStore, VerifyStat
 use super::layout::lay_out;
 use super::memory::{Memory, PATH};
 
-const RESCUED: &str = "/rescued";
+pub(crate) const RESCUED: &str = "/rescued";
 
 pub(crate) fn run(data: &[u8]) {
     let machine = Two::default();
@@ -54,9 +54,9 @@ fn rows(store: &LogStore) -> Vec<(Token, Option<u64>)> {
 
 /// A machine with two directories.
 #[derive(Debug, Default)]
-struct Two {
-    damaged: Memory,
-    rescued: Memory,
+pub(crate) struct Two {
+    pub(crate) damaged: Memory,
+    pub(crate) rescued: Memory,
 }
 
 impl Two {

@@ -2,6 +2,7 @@
 
 use super::Seed;
 use super::bodies::operations::{PROCESSES, SHARED};
+use super::bodies::tampered::{CHAINED, MENDED, WITHOUT_LOCK_FILE};
 
 /// Five steps that leave rows behind: two saves, a batch, an update, one row with an id.
 const ROWS: [u8; 21] = [0, 0, 46, 0, 0, 0, 14, 8, 0, 6, 3, 46, 17, 12, 18, 30, 3, 0, 0, 5, 5];
@@ -53,5 +54,25 @@ pub(crate) fn pages() -> Vec<Seed> {
         patched("held-back", &[0x0d, 0, 0x00, 0x05, 3, 5, 255, 255, 255, 255, 255, 255, 255, 255, 0x0d, 0]),
         patched("slot-of-more", &[0x00, 0x07, 0, 2, 2, 16, 0x0f]),
         patched("slot-of-another", &[0x00, 0x07, 0, 0, 0, 0, 0x0f]),
+    ]
+}
+
+/// Each change: the place, where it comes from, how many times eight bytes (0: one byte, by what it is changed).
+pub(crate) fn changes() -> Vec<Seed> {
+    let seed = |name, switches: u8, changes: &[[u8; 5]]| {
+        Seed::new("tampered", name, [&[switches], changes.as_flattened()].concat())
+    };
+    let (created, wrapped, first_frame) = ([0, 216, 0, 1, 0], [0, 120, 0, 9, 0], [0, 236, 0, 1, 0]);
+    let operation = [2, 0, 0x21, 0, 10];
+    vec![
+        seed("nothing", 0, &[]),
+        seed("header", MENDED, &[created]),
+        seed("wrapped-key", MENDED, &[wrapped]),
+        seed("bit-of-a-frame", MENDED, &[first_frame]),
+        seed("bit-of-a-frame-chained", CHAINED, &[first_frame]),
+        seed("bytes-of-another-frame", CHAINED, &[operation]),
+        seed("bytes-of-another-frame-untouched", 0, &[operation]),
+        seed("end-without-anchor", MENDED | WITHOUT_LOCK_FILE, &[[3, 200, 0, 77, 0]]),
+        seed("several", CHAINED, &[created, operation, first_frame]),
     ]
 }

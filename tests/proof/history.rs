@@ -7,7 +7,7 @@ use tokcask::{
     Key, ListStore, LogStore, OnClash, RefreshPolicy, Refreshed, Result, Secret, Token, TokenStore, open_on,
 };
 
-use super::settings::options;
+use super::settings::{key, options};
 use super::sim::Sim;
 
 pub(crate) const STORE: &str = "/store";
@@ -25,9 +25,12 @@ pub(crate) enum Verb {
     Backup,
     Refresh,
     Import,
+    Purge,
+    /// Of encrypted stores alone.
+    Rekey,
 }
 
-pub(crate) const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 12] = [
     Verb::Save,
     Verb::Update,
     Verb::Batch,
@@ -38,21 +41,23 @@ pub(crate) const VERBS: [Verb; 10] = [
     Verb::Backup,
     Verb::Refresh,
     Verb::Import,
+    Verb::Purge,
+    Verb::Rekey,
 ];
 
 /// All sequences of up to three verbs, each on a plain store and on an encrypted one.
 pub(crate) fn histories() -> Vec<(Vec<Verb>, bool)> {
-    let sequences = sequences();
-    let plain = sequences.iter().cloned().map(|verbs| (verbs, false));
-    plain.chain(sequences.iter().cloned().map(|verbs| (verbs, true))).collect()
+    let plain: Vec<_> = VERBS.into_iter().filter(|verb| *verb != Verb::Rekey).collect();
+    let plain = sequences(&plain).into_iter().map(|verbs| (verbs, false));
+    plain.chain(sequences(&VERBS).into_iter().map(|verbs| (verbs, true))).collect()
 }
 
-fn sequences() -> Vec<Vec<Verb>> {
+fn sequences(verbs: &[Verb]) -> Vec<Vec<Verb>> {
     let mut all: Vec<Vec<Verb>> = vec![Vec::new()];
     for len in 0..3 {
         let longest: Vec<_> = all.iter().filter(|history| history.len() == len).cloned().collect();
         for history in longest {
-            all.extend(VERBS.iter().map(|verb| history.iter().copied().chain([*verb]).collect()));
+            all.extend(verbs.iter().map(|verb| history.iter().copied().chain([*verb]).collect()));
         }
     }
     all
@@ -96,6 +101,8 @@ pub(crate) struct State {
     pub(crate) backup: Option<Vec<Row>>,
     /// The highest id and revision that anybody was ever told.
     pub(crate) given: (u64, u64),
+    /// The key that an acknowledged `rekey` has taken from the store.
+    pub(crate) key_gone: Option<usize>,
 }
 
 impl State {
@@ -145,9 +152,12 @@ fn perform(sim: &Sim, verbs: &[Verb], states: &mut Vec<State>) -> Result<()> {
             drop(store.take());
             store = Some(open(sim, STORE)?);
         } else if *verb != Verb::Backup || state.backup.is_none() {
-            act(store.as_ref().expect("open"), *verb, step)?;
+            act(store.as_ref().expect("open"), *verb, step, &state)?;
         }
         state.acknowledge();
+        if *verb == Verb::Rekey {
+            state.key_gone = Some(state.key_gone.map_or(0, |gone| gone + 1));
+        }
         if *verb == Verb::Backup && state.backup.is_none() {
             state.backup = Some(state.acknowledged.clone());
         }
@@ -171,7 +181,7 @@ fn imported(step: usize) -> [Token; 3] {
     [first.to_builder().id("1").build(), second.to_builder().id("70").build(), third]
 }
 
-fn act(store: &LogStore, verb: Verb, step: usize) -> Result<()> {
+fn act(store: &LogStore, verb: Verb, step: usize, state: &State) -> Result<()> {
     match verb {
         Verb::Save => store.save_token(&token(10 + step)).map(drop),
         Verb::Update => store.save_token(&token(0)).map(drop),
@@ -181,6 +191,8 @@ fn act(store: &LogStore, verb: Verb, step: usize) -> Result<()> {
         Verb::Compact => store.compact().map(drop),
         Verb::Backup => store.backup(BACKUP).map(drop),
         Verb::Import => store.import(&imported(step), OnClash::Replace).map(drop),
+        Verb::Purge => store.purge().map(drop),
+        Verb::Rekey => store.rekey(key(state.key_gone.map_or(1, |gone| gone + 2))).map(drop),
         Verb::Reopen => unreachable!("its caller has the handle"),
         Verb::Refresh => refresh(store, step),
     }
@@ -210,6 +222,6 @@ fn apply(list: &ListStore, verb: Verb, step: usize) -> Result<()> {
         Verb::Import => list.import(&imported(step), OnClash::Replace).map(drop),
         Verb::Refresh if list.get(Key::UserName("user0"))?.is_none() => Ok(()),
         Verb::Refresh => list.save_token(&answer(step).to_builder().user_name("user0").build()).map(drop),
-        Verb::Compact | Verb::Reopen | Verb::Backup => Ok(()),
+        Verb::Compact | Verb::Reopen | Verb::Backup | Verb::Purge | Verb::Rekey => Ok(()),
     }
 }

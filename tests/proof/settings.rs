@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use tokcask::{EncryptionKey, Options, ReadMode};
+use tokcask::{EncryptionKey, KeySource, Options, ReadMode};
 
 use super::sim::Sim;
 
@@ -20,11 +20,29 @@ pub(crate) fn seed() -> u64 {
     number("TOKCASK_SEED", 20_261_122)
 }
 
-/// How stores of this machine are opened.
+/// How stores of this machine are opened: those that are encrypted, with whichever of the keys they have.
 pub(crate) fn options(machine: &Sim) -> Options {
-    static KEY: LazyLock<EncryptionKey> = LazyLock::new(|| EncryptionKey::generate().expect("a key"));
-    let options = if machine.is_encrypted() { Options::encrypted(&*KEY) } else { Options::new() };
+    let has = |id| (0..KEYS_LEN).map(key).find(|key| id == Some(key.id()));
+    let keys = KeySource::asking(move |id| if id.is_some() { has(id).ok_or("no such key".into()) } else { Ok(key(0)) });
+    settled(if machine.is_encrypted() { Options::encrypted(keys) } else { Options::new() })
+}
+
+/// How an encrypted store is opened that has this key.
+pub(crate) fn options_with(key: &EncryptionKey) -> Options {
+    settled(Options::encrypted(key))
+}
+
+fn settled(options: Options) -> Options {
     options.background(false).read_mode(ReadMode::Copy)
+}
+
+const KEYS_LEN: usize = 4;
+
+/// One of the keys; stores are made with the first.
+pub(crate) fn key(number: usize) -> EncryptionKey {
+    static KEYS: LazyLock<[EncryptionKey; KEYS_LEN]> =
+        LazyLock::new(|| std::array::from_fn(|_| EncryptionKey::generate().expect("a key")));
+    KEYS[number].clone()
 }
 
 /// A machine with plain stores, or with encrypted ones.

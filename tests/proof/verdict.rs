@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use tokcask::{Error, Key, LogStore, TokenStore, VerifyStatus};
+use tokcask::{Error, Key, LogStore, TokenStore, VerifyStatus, open_on};
 
 use super::history::{BACKUP, Row, STORE, State, open, rows, token};
+use super::settings::{key, options_with};
 use super::sim::{Damage, Sim};
 
 /// A promise that was broken.
@@ -23,6 +25,7 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
         let [found, acknowledged, in_flight] = [&found, &state.acknowledged, &state.in_flight].map(|rows| short(rows));
         return Err(format!("found {found}, acknowledged {acknowledged}, in flight {in_flight}"));
     }
+    check_key_gone(machine, state)?;
     check_durable(machine, &found)?;
     check_finds(&store, &found)?;
     check_save(&store, state)?;
@@ -45,6 +48,15 @@ pub(crate) fn check(machine: &Sim, state: &State) -> Result<(), Broken> {
         return Err(format!("{left} is left"));
     }
     check_backup(machine, state)
+}
+
+/// A key that was replaced opens the store no more.
+fn check_key_gone(machine: &Sim, state: &State) -> Result<(), Broken> {
+    let Some(number) = state.key_gone else { return Ok(()) };
+    match open_on(&options_with(&key(number)), Arc::new(machine.clone()), Path::new(STORE)) {
+        Err(Error::WrongKey { .. }) => Ok(()),
+        other => Err(format!("to a key that was replaced it says {other:?}")),
+    }
 }
 
 /// These rows were shown, or acknowledged: they survive a power loss right then.

@@ -1,4 +1,5 @@
 //! Runs `read_store.py`, the reader that knows our files from FORMAT.md alone.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -74,8 +74,7 @@ pub(crate) fn canonical_on(sim: Sim) -> Canonical {
     Canonical { sim, log, older, frames, rows }
 }
 
-/// Opening must refuse this log, whatever became of its checksums, and leave it as it is; looking at it shows no row that
-/// was never there.
+/// Opening must refuse this log, whatever became of its checksums, and leave it as it is.
 pub(crate) fn refused(canonical: &Canonical, log: &[u8], what: &str) -> ErrorKind {
     let sim = canonical.sim.with_log(Path::new(STORE), log, true);
     let error = match open(&sim) {
