@@ -56,8 +56,9 @@ pub struct OperationInfo<'a> {
     pub kind: OperationKind,
     /// The row's id, of a put or a delete.
     pub id: Option<&'a str>,
-    /// Whether it is a put that holds the present version of its row, as far as the log can be read.
-    pub live: bool,
+    /// Whether it is a put that holds the present version of its row, as far as the log can be read. `None` for a put that
+    /// only the store's key tells.
+    pub live: Option<bool>,
     /// Where it begins in the log, in bytes.
     pub offset: u64,
     /// Its length, in bytes.

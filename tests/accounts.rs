@@ -21,7 +21,7 @@ fn dumped(path: &Path) -> (u64, u64, u64) {
     let (mut live_bytes, mut dead_records, mut rows) = (0, 0, 0);
     let listed = Options::new().dump(path, |frame| {
         for operation in frame.operations.iter().filter(|operation| operation.kind == OperationKind::Put) {
-            if operation.live {
+            if operation.live == Some(true) {
                 live_bytes += operation.len;
                 rows += 1;
             } else {

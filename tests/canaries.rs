@@ -170,8 +170,11 @@ fn derived(log: &Path, outer: &[u8]) -> Vec<(String, Vec<u8>)> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let hex: String = outer.iter().map(|byte| format!("{byte:02x}")).collect();
-    python.stdin.take().unwrap().write_all(hex.as_bytes()).unwrap();
+    let mut input = python.stdin.take().unwrap();
+    for byte in outer {
+        write!(input, "{byte:02x}").unwrap();
+    }
+    drop(input);
     let output = python.wait_with_output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let key = |line: &str| {

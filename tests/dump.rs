@@ -33,7 +33,7 @@ fn dump(path: &Path) -> Result<(Vec<Frame>, VerifyReport), Error> {
         frames.push(Frame {
             kind: frame.kind,
             sequence: frame.sequence,
-            operations: operations.map(|at| (at.kind, at.id.map(str::to_owned), at.live)).collect(),
+            operations: operations.map(|at| (at.kind, at.id.map(str::to_owned), at.live == Some(true))).collect(),
         });
         ControlFlow::Continue(())
     })?;

@@ -95,5 +95,7 @@ fn describe_operation<'a>(located: &'a Located<'_>, live: &HashSet<u64>) -> Oper
             None,
         ),
     };
-    OperationInfo { kind, id, live: live.contains(&located.offset), offset: located.offset, len: located.len }
+    let is_untold = matches!(located.operation, Operation::Locked { kind: LockedKind::Put });
+    let live = (!is_untold).then(|| live.contains(&located.offset));
+    OperationInfo { kind, id, live, offset: located.offset, len: located.len }
 }

@@ -216,7 +216,8 @@ impl LogStore {
     }
 
     /// Compacts, and waits until every process has let go of the old file: then what was replaced or deleted before the
-    /// call is in no file of the store any more, open or not.
+    /// call is in no file of the store any more, open or not. (A [`verify`](crate::Options::verify), dump or
+    /// salvage that began before takes no lock and is not waited for.)
     ///
     /// What the device makes of that is its own affair. Flash memory keeps old blocks for a while, and snapshots and
     /// backups keep them as long as they live: there only encryption helps, with [`rekey`](Self::rekey) and the old key

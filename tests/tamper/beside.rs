@@ -29,7 +29,9 @@ fn a_lock_file_that_was_changed_takes_no_row_and_gives_no_number_again() {
                 let mut changed = lock.clone();
                 changed[byte] ^= 1 << bit;
                 if mended {
-                    SLOTS_AT.iter().for_each(|at| mend_slot(&mut changed[*at..at + SLOT_LEN]));
+                    for at in SLOTS_AT {
+                        mend_slot(&mut changed[at..at + SLOT_LEN]);
+                    }
                 }
                 let sim = canonical.sim.kill();
                 sim.set_content(Path::new(STORE), "store.lock", &changed);

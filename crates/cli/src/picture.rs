@@ -15,6 +15,8 @@ pub(crate) struct Picture {
     /// How many doublings a cell is larger than the smallest.
     scale: u32,
     end: u64,
+    /// Something was added of which nobody without the key can tell.
+    is_unknown: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -27,7 +29,8 @@ impl Picture {
     /// Adds what a frame did. A seal is as much of a log as its headers are.
     pub(crate) fn add_frame(&mut self, frame: &FrameInfo<'_>) {
         for operation in frame.operations.iter().filter(|operation| operation.kind != OperationKind::Sealed) {
-            self.add(operation.offset, operation.len, operation.live);
+            self.is_unknown |= operation.live.is_none();
+            self.add(operation.offset, operation.len, operation.live.unwrap_or_default());
         }
     }
 
@@ -46,6 +49,11 @@ impl Picture {
             *(if live { &mut bytes.live } else { &mut bytes.dead }) += cell_end - at;
             at = cell_end;
         }
+    }
+
+    /// Whether it could be told of all that was added.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.is_unknown
     }
 
     /// The picture and its legend.

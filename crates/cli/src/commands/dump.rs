@@ -28,7 +28,8 @@ struct Frame<'a> {
 struct Operation<'a> {
     kind: &'static str,
     id: Option<&'a str>,
-    live: bool,
+    /// Null where only the key tells.
+    live: Option<bool>,
 }
 
 pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
@@ -43,7 +44,7 @@ pub(super) fn run(ui: &mut Ui, dir: &Path) -> Result<(), Failure> {
     });
     printed?;
     let report = report?;
-    if !ui.style.json && frames > 0 {
+    if !ui.style.json && frames > 0 && picture.is_known() {
         ui.text("")?;
         picture.lines().iter().try_for_each(|line| ui.text(line))?;
     }
@@ -72,15 +73,18 @@ fn print_text(ui: &mut Ui, frame: &FrameInfo<'_>, is_first: bool) -> Result<(), 
     }
     let named = frame.operations.iter().take(NAMED_MAX).map(|operation| {
         let id = operation.id.map(|id| format!(" {}", escape(id))).unwrap_or_default();
-        let is_dead = operation.kind == OperationKind::Put && !operation.live;
+        let is_dead = operation.kind == OperationKind::Put && operation.live == Some(false);
         let dead = if is_dead { " (dead)" } else { "" };
         format!("{}{id}{dead}", operation.kind.as_str())
     });
     let mut operations: Vec<_> = named.collect();
     let unnamed = frame.operations.iter().skip(NAMED_MAX);
     if unnamed.len() > 0 {
-        let (count, live) = (unnamed.len(), unnamed.filter(|operation| operation.live).count());
-        operations.push(format!("and {count} more, {live} of them live"));
+        let count = unnamed.len();
+        let live = unnamed.map(|operation| operation.live.map(usize::from)).sum::<Option<usize>>();
+        operations.push(
+            live.map_or_else(|| format!("and {count} more"), |live| format!("and {count} more, {live} of them live")),
+        );
     }
     let operations = operations.join(", ");
     ui.text(&format!(

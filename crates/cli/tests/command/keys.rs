@@ -79,6 +79,21 @@ fn with_its_key_every_command_does_what_it_does_on_a_plain_store() {
 }
 
 #[test]
+fn without_the_key_a_dump_does_not_say_which_rows_are_live() {
+    let encrypted = Encrypted::new();
+    let Encrypted { dir, keys: [key, _], .. } = &encrypted;
+    let puts = |args: &[&str]| {
+        let frames = run(&[&["--json", "dump", dir], args].concat()).ok().json();
+        let operations = frames.iter().flat_map(|frame| frame["operations"].as_array().cloned().unwrap_or_default());
+        operations.filter(|operation| operation["kind"] == "put").map(|put| put["live"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(puts(&["--key-file", key]), [true; 3]);
+    assert_eq!(puts(&[]), [const { serde_json::Value::Null }; 3]);
+    let text = run(&["dump", dir]).ok().out;
+    assert!(!text.contains("dead") && !text.contains("live"), "{text}");
+}
+
+#[test]
 fn no_secret_is_in_any_file_of_an_encrypted_store() {
     let Encrypted { fixture, dir, keys: [key, _] } = Encrypted::new();
     let line = format!("{{\"user_name\":\"ana\",\"refresh_token\":\"{}\"}}\n", SECRETS[1]);
