@@ -172,7 +172,10 @@ fn counters_from_outside_the_seal_never_end_the_store() {
 
 /// A closed store of four rows, one frame each, to be salvaged; the last frames are of ana's new token and of cyd.
 fn closed(options: &Options) -> (Sim, Vec<u8>, Vec<Range<usize>>) {
-    let sim = Sim::new();
+    closed_on(Sim::new(), options)
+}
+
+fn closed_on(sim: Sim, options: &Options) -> (Sim, Vec<u8>, Vec<Range<usize>>) {
     let store = open_on(options, Arc::new(sim.clone()), Path::new(STORE)).unwrap();
     for user in ["ana", "bob"] {
         store.save_token(&token(user)).unwrap();
@@ -253,4 +256,20 @@ fn a_salvage_of_an_encrypted_store_believes_no_changed_header() {
     assert!(report.maybe_stale.len() >= 2 && !report.lost.is_empty(), "{report:?}");
     let rescued = open_on(&sealed(), Arc::new(sim), Path::new(RESCUED)).unwrap();
     assert!(rescued.stats().unwrap().next_id < 1 << 47);
+}
+
+/// No frame is good under a header that only one copy has. The key says that it is one of this store: it is not refused.
+#[test]
+fn a_salvage_of_an_encrypted_store_tells_that_all_frames_are_another_stores() {
+    for theirs in [sealed(), Options::new().background(false).read_mode(ReadMode::Copy)] {
+        let (sim, mut log, _) = closed(&sealed());
+        let (_, others, _) = closed_on(Sim::with_seed(2), &theirs);
+        log.truncate(others.len());
+        let at = usize::try_from(FRAMES_AT).unwrap();
+        log[at..].copy_from_slice(&others[at..]);
+        log[COPY_LEN + 300] ^= 1;
+        let sim = sim.with_log(Path::new(STORE), &log, false);
+        let report = salvage_on(&sealed(), &sim, Path::new(STORE), Path::new(RESCUED)).unwrap();
+        assert!(report.tokens == 0 && (!report.lost.is_empty() || report.torn_tail.is_some()), "{report:?}");
+    }
 }

@@ -11,6 +11,7 @@ use crate::engine::recover::FoundHeader;
 use crate::error::{DecodeError, Error, ErrorKind, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader};
 use crate::format::header::{COPY_LEN, FRAMES_AT, FileHeader, SECOND_COPY_AT};
+use crate::format::seal::SUITE_PLAIN;
 use crate::format::slot::Slot;
 use crate::format::{ALIGN_LEN, FRAME_LEN_MAX, Seed};
 use crate::log::scan::Window;
@@ -49,8 +50,17 @@ pub(super) fn under_own_header(log: FoundLog, keys: &Keyring) -> Result<FoundLog
     if has_frames(&log)? {
         return Ok(log);
     }
+    if head.suite != SUITE_PLAIN {
+        // The key has told that it is one of this store, and frames without one are worth nothing.
+        return Ok(log);
+    }
     let headless = Headless { file: file.clone(), path: path.clone(), file_len: *file_len, slots: slots.clone() };
-    Ok(guess_header(&headless, keys, damaged)?.unwrap_or(log))
+    match guess_header(&headless, keys, damaged) {
+        Ok(guessed) => Ok(guessed.unwrap_or(log)),
+        // Sealed frames are another store's.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(log),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether any frame is good under the log's header.
