@@ -6,7 +6,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use tokcask::{Error, ErrorKind};
 
@@ -95,8 +94,8 @@ impl Kind {
         }
     }
 
-    pub(crate) fn exit_code(self) -> ExitCode {
-        ExitCode::from(match self {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
             Self::NotFound => 1,
             Self::Usage => 2,
             Self::Corrupt
@@ -123,7 +122,7 @@ impl Kind {
             | Self::Exists
             | Self::ClosedPipe => 4,
             Self::Key => 5,
-        })
+        }
     }
 }
 

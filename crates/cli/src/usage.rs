@@ -1,7 +1,7 @@
 //! What a wrong command line is told. No value of it is repeated: it may be a secret in the wrong place.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -12,9 +12,9 @@ use crate::ui;
 const HIDDEN: &str = "(not shown)";
 
 /// Prints help and version where they were asked for, and what is wrong otherwise.
-pub(crate) fn answer(error: clap::Error) -> ExitCode {
+pub(crate) fn answer(error: clap::Error, command_line: &[OsString]) -> u8 {
     // Nothing is parsed, so this is all that can be known of how to say it.
-    let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    let json = command_line.iter().skip(1).take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return help(&error, json);
     }
@@ -29,7 +29,7 @@ pub(crate) fn answer(error: clap::Error) -> ExitCode {
     Kind::Usage.exit_code()
 }
 
-fn help(help: &clap::Error, json: bool) -> ExitCode {
+fn help(help: &clap::Error, json: bool) -> u8 {
     let mut out = Output::stdout();
     match out.write_all(help.render().to_string().as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -37,7 +37,7 @@ fn help(help: &clap::Error, json: bool) -> ExitCode {
             ui::print_failure(&failure, json);
             failure.kind.exit_code()
         }
-        _ => ExitCode::SUCCESS,
+        _ => 0,
     }
 }
 
