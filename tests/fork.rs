@@ -247,6 +247,24 @@ fn a_store_in_a_child_says_so_and_the_parents_goes_on() {
     assert_eq!(users, ["before", "child", "after"]);
 }
 
+/// The inherited handle names a thread that is not in the child; the system may name one of the child's own likewise.
+#[test]
+fn dropping_an_inherited_handle_touches_no_thread_of_the_childs_own() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut store = Some(LogStore::open(temporary.path().join("tokens")).unwrap());
+    let child = Child::run(|| {
+        let Some(inherited) = store.take() else { return 2 };
+        let own: Vec<_> =
+            (0..8).filter_map(|number| LogStore::open(temporary.path().join(number.to_string())).ok()).collect();
+        drop(inherited);
+        // A thread that is named twice can be waited for once.
+        let closed =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| own.iter().all(|own| own.close().is_ok())));
+        u8::from(own.len() == 8 && closed.unwrap_or(false))
+    });
+    assert_eq!(child.wait(), 1);
+}
+
 #[test]
 fn forks_while_saves_are_in_flight_lose_nothing_and_keep_no_lock() {
     let temporary = tempfile::tempdir().unwrap();

@@ -3,11 +3,13 @@
 //!
 //! Nothing here is needed for any promise but the age of dead secrets; without the thread, the next call does the rest.
 
+use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{Engine, Mode, policy};
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::fork;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
 use crate::trace;
@@ -21,6 +23,8 @@ const RETRY_MAX: Duration = Duration::from_secs(3600);
 pub(super) struct Housekeeper {
     orders: Arc<Orders>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Of the process that the thread is in.
+    forks: u64,
 }
 
 #[derive(Default)]
@@ -40,7 +44,7 @@ struct State {
 
 impl Housekeeper {
     pub(super) fn new() -> Self {
-        Self { orders: Arc::default(), thread: Mutex::new(None) }
+        Self { orders: Arc::default(), thread: Mutex::new(None), forks: fork::count() }
     }
 
     /// Why the last compaction in the background failed.
@@ -56,6 +60,16 @@ impl Housekeeper {
         // The last one to let go of a store may be the thread itself.
         if let Some(thread) = thread.filter(|housekeeper| housekeeper.thread().id() != thread::current().id()) {
             let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Housekeeper {
+    fn drop(&mut self) {
+        if self.forks != fork::count() {
+            // The thread is the parent's. Here the system may have given its number to another one, which dropping would
+            // detach.
+            mem::forget(self.thread.get_mut().take());
         }
     }
 }
