@@ -273,3 +273,20 @@ fn a_salvage_of_an_encrypted_store_tells_that_all_frames_are_another_stores() {
         assert!(report.tokens == 0 && (!report.lost.is_empty() || report.torn_tail.is_some()), "{report:?}");
     }
 }
+
+/// What is left of the header is an earlier generation's, as the slots tell: the key to the contents is gone with the other.
+#[test]
+fn a_salvage_of_an_encrypted_store_needs_the_header_that_its_slots_know() {
+    let (sim, earlier, _) = closed(&sealed());
+    let store = open_on(&sealed(), Arc::new(sim.clone()), Path::new(STORE)).unwrap();
+    store.compact().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let mut log = sim.content(Path::new(STORE), "store.log").unwrap();
+    log[100] ^= 1;
+    log[COPY_LEN..2 * COPY_LEN].copy_from_slice(&earlier[..COPY_LEN]);
+    let sim = sim.with_log(Path::new(STORE), &log, true);
+    let error = salvage_on(&sealed(), &sim, Path::new(STORE), Path::new(RESCUED)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(sim.names(Path::new(RESCUED)).is_empty());
+}

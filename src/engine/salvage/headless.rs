@@ -51,8 +51,10 @@ pub(super) fn under_own_header(log: FoundLog, keys: &Keyring) -> Result<FoundLog
         return Ok(log);
     }
     if head.suite != SUITE_PLAIN {
-        // The key has told that it is one of this store, and frames without one are worth nothing.
-        return Ok(log);
+        // The key has told that it is one of this store: its frames are what is lost. Unless the slots know of a later one,
+        // with which the key to the contents is lost.
+        let corrupt = |(offset, reason)| Error::Corrupt { path: path.clone(), offset, reason };
+        return if log.contradiction().is_none() { Ok(log) } else { Err(corrupt(damaged)) };
     }
     let headless = Headless { file: file.clone(), path: path.clone(), file_len: *file_len, slots: slots.clone() };
     match guess_header(&headless, keys, damaged) {

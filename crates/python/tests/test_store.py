@@ -1,0 +1,350 @@
+"""The plain face: rows, refreshes, errors, encryption, forks, and no secret where nobody asked for one."""
+
+import copy
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+import pytest
+
+import tokcask
+from tokcask import errors
+
+
+def test_rows_come_back_as_they_were_saved(path):
+    with tokcask.Store(path) as store:
+        saved = store.save(user_name="ana", refresh_token="fake", expiry_time="1700000000000", extra={"scope": "read"})
+        assert (saved.id, saved.revision, saved.extra, saved.expires_at) == ("1", 1, {"scope": "read"}, 1.7e9)
+        assert abs(saved.created_at - time.time()) < 60
+        assert store.save({"id": "1", "access_token": "fake-2"}).refresh_token == "fake"
+        assert store.save(saved.replace(refresh_token="")).refresh_token is None
+        batch = store.save_all([{"user_name": "ben", "grant_token": "g"}, tokcask.Token(user_name="eva", access_token="a")])
+        assert [token.id for token in batch] == ["2", "3"]
+        assert [token.user_name for token in store] == ["ana", "ben", "eva"]
+        assert len(store) == 3 and store
+        assert store.get(grant_token="g") == batch[0]
+        assert store.find(user_name="eva").access_token == "a"
+        assert store.get(user_name="nobody") is None
+        assert store.delete("2") and not store.delete("2")
+        assert store.import_tokens([{"id": "70", "access_token": "b"}]) == (1, 0)
+        assert [token.id for token in store.expiring_within(0)] == ["1"]
+        assert store.sweep(idle_max=0, dry_run=True)["swept"] == ["1", "3", "70"]
+        assert store.compact()["tokens"] == 3 and store.purge()["generation"] == 3
+        assert store.verify()["status"] == "clean" and store.stats()["next_id"] == 71
+        store.backup(path + ".backup")
+        store.clear()
+        assert list(store) == []
+    with tokcask.Store(path + ".backup", read_only=True) as backup:
+        assert len(backup) == 3
+        with pytest.raises(errors.ReadOnlyError):
+            backup.clear()
+    assert tokcask.verify(path)["status"] == "clean"
+    assert tokcask.salvage(path + ".backup", path + ".saved") == {"tokens": 3, "is_whole": True}
+
+
+def test_each_reason_has_its_class(path):
+    store = tokcask.Store(path)
+    store.save(user_name="ana", access_token="a")
+    with pytest.raises(errors.TooLittleError):
+        store.save(user_name="ben")
+    with pytest.raises(errors.EmptyIdError):
+        store.save(id="", access_token="a")
+    with pytest.raises(errors.TooLargeError):
+        store.save(user_name="x" * 100_000, access_token="a")
+    with pytest.raises(errors.ConflictError) as conflict:
+        store.compare_and_save({"id": "1", "access_token": "b"}, 7)
+    assert (conflict.value.expected, conflict.value.found) == (7, 1)
+    with pytest.raises(errors.IdTakenError) as taken:
+        store.import_tokens([{"id": "1", "access_token": "b"}])
+    assert (taken.value.id, taken.value.count) == ("1", 1)
+    with pytest.raises(errors.LockedError):
+        tokcask.Store(path, exclusive=True)
+    with pytest.raises(errors.NotAStoreError):
+        tokcask.Store(path + ".missing", create=False)
+    for wrong in [{}, {"id": "1", "user_name": "ana"}, {"api_domain": "x"}]:
+        with pytest.raises(TypeError):
+            store.get(**wrong)
+    with pytest.raises(TypeError):
+        store.save(nonsense="x")
+    with pytest.raises(ValueError):
+        store.import_tokens([], on_clash="perhaps")
+    with pytest.raises(ValueError):
+        store.expiring_within(-1)
+    os.chmod(path, 0o777)
+    with pytest.raises(errors.InsecureError):
+        tokcask.Store(path)
+    store.close()
+    for call in (lambda: store.get(id="1"), lambda: list(store), lambda: len(store), store.stats):
+        with pytest.raises(errors.ClosedError):
+            call()
+
+
+def test_one_of_all_threads_refreshes(path):
+    store = tokcask.Store(path)
+    store.save(user_name="ana", refresh_token="r1")
+    asked, outcomes = [], []
+
+    def ask(row):
+        asked.append(row.refresh_token)
+        time.sleep(0.2)
+        return {"access_token": "fresh", "refresh_token": "r2", "expiry_time": str(int(time.time() + 3600) * 1000)}
+
+    threads = [threading.Thread(target=lambda: outcomes.append(store.refresh(ask, user_name="ana"))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == ["r1"]
+    assert {outcome.token.access_token for outcome in outcomes} == {"fresh"}
+    assert sorted({outcome.how for outcome in outcomes}) in (["by another", "by us"], ["by another", "by us", "fresh"])
+    assert store.get(user_name="ana").refresh_token == "r2"
+
+
+def test_what_the_provider_raises_comes_out_and_holds_others_back(path):
+    store = tokcask.Store(path)
+    store.save(user_name="ana", refresh_token="r1")
+
+    def refuse(row):
+        raise KeyError("refused")
+
+    with pytest.raises(KeyError):
+        store.refresh(refuse, user_name="ana")
+    with pytest.raises(errors.BackOffError) as held_back:
+        store.refresh(refuse, user_name="ana")
+    assert 0 < held_back.value.retry_in <= 1 and held_back.value.token.refresh_token == "r1"
+    with pytest.raises(errors.UnknownKeyError):
+        store.refresh(refuse, user_name="nobody")
+    with pytest.raises(TypeError):
+        store.refresh(lambda row: 7, user_name="ana", backoff_max=0)
+
+    def delete(row):
+        store.delete(row.id)
+        return {"access_token": "a"}
+
+    with pytest.raises(errors.DeletedError) as deleted:
+        store.refresh(delete, user_name="ana", backoff_max=0)
+    assert deleted.value.answer.access_token == "a"
+
+
+def test_an_encrypted_store_needs_its_key(path, tmp_path):
+    key = tokcask.generate_key()
+    file = tmp_path / "key"
+    file.touch(0o600)
+    file.write_bytes(key)
+    asked = []
+
+    def ask(key_id):
+        asked.append(key_id)
+        return key
+
+    with tokcask.Store(path, key=key) as store:
+        store.save(user_name="ana", refresh_token="canary-refresh")
+    for given in (file, str(file), ask):
+        with tokcask.Store(path, key=given) as store:
+            assert store.get(user_name="ana").refresh_token == "canary-refresh"
+            store.compact()
+    assert asked and all(len(key_id) == 32 for key_id in asked)
+    assert all(b"canary" not in entry.read_bytes() for entry in os.scandir(path) for entry in [tmp_path / "tokens" / entry.name])
+    with pytest.raises(errors.WrongKeyError):
+        tokcask.Store(path)
+    with pytest.raises(errors.WrongKeyError):
+        tokcask.Store(path, key=tokcask.generate_key())
+    with pytest.raises(ValueError):
+        tokcask.Store(path, key=b"short")
+    with pytest.raises(errors.IoError):
+        tokcask.Store(path, key=lambda key_id: 1 / 0)
+    other = tokcask.generate_key()
+    with tokcask.Store(path, key=key) as store:
+        store.rekey(other)
+        store.copy_decrypted(path + ".plain")
+        store.copy_encrypted(path + ".other", key)
+    assert len(tokcask.Store(path, key=other)) == len(tokcask.Store(path + ".plain")) == 1
+    with pytest.raises(errors.NotEncryptedError):
+        tokcask.Store(path + ".plain", key=key)
+    assert tokcask.verify(path)["status"] == "clean"
+
+
+def test_a_key_that_is_asked_for_by_many_threads_at_once(path):
+    """Whoever asks holds locks that others wait for, and needs the interpreter: nobody may wait with it in hand."""
+    keys = [tokcask.generate_key() for _ in range(6)]
+    current = [0]
+
+    def ask(key_id):
+        time.sleep(0.01)
+        return keys[current[0]]
+
+    store, other = tokcask.Store(path, key=ask), tokcask.Store(path, key=ask)
+    store.save(user_name="ana", access_token="a")
+    stop = threading.Event()
+
+    def find():
+        while not stop.is_set():
+            try:
+                assert other.get(user_name="ana").access_token == "a"
+            except errors.WrongKeyError:
+                pass
+
+    threads = [threading.Thread(target=find) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, len(keys)):
+        current[0] = number
+        store.rekey(keys[number])
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_no_secret_is_shown(path):
+    store = tokcask.Store(path)
+    secrets = dict(client_secret="canary-1", refresh_token="canary-2", access_token="canary-3", grant_token="canary-4")
+    token = store.save(user_name="ana", extra={"note": "canary-5"}, **secrets)
+    said = [repr(token), str(token), repr(store), repr(list(store)), repr(store.stats()), repr(store.verify())]
+    for call in (
+        lambda: store.save(token.replace(user_name="x" * 100_000)),
+        lambda: store.import_tokens([token]),
+        lambda: store.compare_and_save(token, 9),
+        lambda: store.get(refresh_token="canary-2", access_token="canary-3"),
+        lambda: store.refresh(lambda row: 1 / 0, refresh_token="canary-2", rejected=1),
+        lambda: pickle.dumps(token),
+        lambda: copy.copy(token),
+        lambda: pickle.dumps(store),
+    ):
+        with pytest.raises(Exception) as raised:
+            call()
+        said.append("".join(traceback.format_exception(raised.type, raised.value, raised.value.__traceback__)))
+        said.append(repr(raised.value))
+    # The tests' own lines are in the tracebacks, as text.
+    lines = [line for line in "\n".join(said).splitlines() if "lambda" not in line and "test_store" not in line]
+    assert not [line for line in lines if "canary" in line and "store.get(refresh_token=" not in line]
+    assert token.as_dict()["refresh_token"] == "canary-2"
+
+
+def in_child(path, results):
+    results.put([token.user_name for token in tokcask.Store(path)])
+
+
+def test_a_child_opens_the_store_anew(path):
+    store = tokcask.Store(path)
+    store.save(user_name="ana", access_token="a")
+    rows = iter(store)
+    child = os.fork()
+    if child == 0:
+        try:
+            assert store.get(user_name="ana").access_token == "a"
+            store.save(user_name="child", access_token="b")
+            store.close()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.get(user_name="child").id == "2"
+    assert [row.user_name for row in rows] == ["ana"]
+    for method in ("fork", "spawn"):
+        context = multiprocessing.get_context(method)
+        results = context.Queue()
+        process = context.Process(target=in_child, args=(path, results))
+        process.start()
+        assert results.get(timeout=30) == ["ana", "child"]
+        process.join()
+
+
+def test_a_store_that_was_closed_before_the_fork_stays_closed(path):
+    store = tokcask.Store(path)
+    store.close()
+    child = os.fork()
+    if child == 0:
+        try:
+            store.stats()
+        except errors.ClosedError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_fork_in_the_middle_of_other_threads_calls(path):
+    store = tokcask.Store(path)
+    store.save(user_name="ana", access_token="a")
+    stop = threading.Event()
+
+    def busy():
+        while not stop.is_set():
+            store.save(user_name="ana", access_token="a")
+            assert store.get(user_name="ana")
+
+    threads = [threading.Thread(target=busy) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            try:
+                for number in range(3):
+                    store.save(user_name=f"child {number}", access_token="b")
+                os._exit(0 if store.get(user_name="child 2") else 2)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(store) == 4
+
+
+@pytest.mark.parametrize("ending", ["pass", "store.close()", "del store", "os.fork() == 0 or os.wait()", "raise SystemExit(0)"])
+def test_a_program_ends_well_with_a_store_open(path, ending):
+    program = (
+        "import os, sys, threading, tokcask\n"
+        "store = tokcask.Store(sys.argv[1], key=lambda key_id: b'k' * 32)\n"
+        "store.save(user_name='ana', access_token='a')\n"
+        "def find(store):\n"
+        "    try:\n"
+        "        while store.get(user_name='ana'): pass\n"
+        "    except tokcask.errors.ClosedError: pass\n"
+        "threading.Thread(target=find, args=(store,), daemon=True).start()\n"
+        f"{ending}\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, ""), ran
+    assert len(tokcask.Store(path, key=b"k" * 32)) == 1
+
+
+def test_other_threads_run_while_a_call_waits(path):
+    store, other = tokcask.Store(path), tokcask.Store(path)
+    store.save(user_name="ana", refresh_token="r")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(row):
+        inside.set()
+        go_on.wait(30)
+        return {"access_token": "a"}
+
+    first = threading.Thread(target=lambda: store.refresh(slow, user_name="ana"))
+    second = threading.Thread(target=lambda: other.refresh(slow, user_name="ana"))
+    first.start()
+    inside.wait(30)
+    second.start()
+    time.sleep(0.1)
+    # The second one waits for the first in the store: this thread runs all the same.
+    assert other.get(user_name="ana").access_token is None
+    go_on.set()
+    first.join(30)
+    second.join(30)
+    assert other.get(user_name="ana").access_token == "a"
+
+
+def test_the_command_is_there(path):
+    tokcask.Store(path).save(user_name="ana", refresh_token="1000.fake-refresh")
+    for command in ([sys.executable, "-m", "tokcask"], [os.path.join(os.path.dirname(sys.executable), "tokcask")]):
+        ran = subprocess.run([*command, "list", path], capture_output=True, text=True)
+        assert ran.returncode == 0 and "ana" in ran.stdout and "fake-refresh" not in ran.stdout
+        assert subprocess.run([*command, "get", path, "--id", "9"], capture_output=True).returncode == 1
+        assert subprocess.run([*command, "nonsense"], capture_output=True).returncode == 2
