@@ -1,23 +1,49 @@
 //! The ten columns of a token as a tuple, in the order of the SDKs' files: what the drop-in store works with on every API call.
 
+use std::ops::Deref;
+
+use pyo3::exceptions::{PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyTuple;
 use tokcask::{Secret, Token, TokenBuilder};
 
-/// Strings of Python, read in place; `None` says nothing of the column.
+/// A string of Python, read in place.
+pub(crate) struct Text(PyBackedStr);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.extract().map(Self).map_err(|error: PyErr| {
+            // Python's own error holds the string, which may be a secret.
+            let is_no_unicode = error.is_instance_of::<PyUnicodeEncodeError>(object.py());
+            if is_no_unicode { PyValueError::new_err("text with half a character in it (a surrogate)") } else { error }
+        })
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is said of each column; `None` says nothing.
 #[derive(FromPyObject)]
 pub(crate) struct Columns(
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
-    Option<PyBackedStr>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
 );
 
 const SETTERS: [fn(TokenBuilder, String) -> TokenBuilder; 10] = [
@@ -47,7 +73,7 @@ pub(crate) const NAMES: [&str; 10] = [
 ];
 
 /// A token with these columns, in the making.
-pub(crate) fn builder(values: [&Option<PyBackedStr>; 10]) -> TokenBuilder {
+pub(crate) fn builder(values: [&Option<Text>; 10]) -> TokenBuilder {
     let set = SETTERS.iter().zip(values).filter_map(|(set, value)| Some((set, value.as_ref()?)));
     // The builder wipes what it is given.
     set.fold(Token::builder(), |builder, (set, value)| set(builder, (**value).to_owned()))

@@ -5,11 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyTuple};
 use tokcask::{LogStore, OnClash, Options, SweepPolicy, TokenStore};
 
-use crate::columns::{self, Columns};
+use crate::columns::{self, Columns, Text};
 use crate::errors::detached;
 use crate::key::Key;
 use crate::refresh::{self, Policy, seconds};
@@ -53,7 +52,7 @@ impl Handle {
         found.map(|token| columns::tuple(py, &token)).transpose()
     }
 
-    fn columns_by_id<'py>(&self, py: Python<'py>, id: PyBackedStr) -> PyResult<Bound<'py, PyTuple>> {
+    fn columns_by_id<'py>(&self, py: Python<'py>, id: Text) -> PyResult<Bound<'py, PyTuple>> {
         let token = detached(py, || self.store.find_token_by_id(&id))?;
         columns::tuple(py, &token)
     }
@@ -69,13 +68,13 @@ impl Handle {
         tokens.iter().map(|token| columns::tuple(py, token)).collect()
     }
 
-    fn delete_token(&self, py: Python<'_>, id: PyBackedStr) -> PyResult<()> {
+    fn delete_token(&self, py: Python<'_>, id: Text) -> PyResult<()> {
         detached(py, || self.store.delete_token(&id))
     }
 
     // What any program asks for, in tokens.
 
-    fn get(&self, py: Python<'_>, column: &str, value: PyBackedStr) -> PyResult<Option<Token>> {
+    fn get(&self, py: Python<'_>, column: &str, value: Text) -> PyResult<Option<Token>> {
         let key = refresh::key(column, &value)?;
         Ok(detached(py, || self.store.get(key))?.map(Token))
     }
@@ -115,7 +114,7 @@ impl Handle {
         Ok((report.imported, report.clashes))
     }
 
-    fn delete(&self, py: Python<'_>, id: PyBackedStr) -> PyResult<bool> {
+    fn delete(&self, py: Python<'_>, id: Text) -> PyResult<bool> {
         detached(py, || self.store.delete(&id))
     }
 
@@ -142,7 +141,7 @@ impl Handle {
         &self,
         py: Python<'_>,
         column: &str,
-        value: PyBackedStr,
+        value: Text,
         policy: Policy,
         provider: Py<PyAny>,
     ) -> PyResult<(&'static str, Token)> {

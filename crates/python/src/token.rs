@@ -5,13 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyType};
 use tokcask::Secret;
 
-use crate::columns::{self, NAMES};
-
-type Text = Option<PyBackedStr>;
+use crate::columns::{self, NAMES, Text};
 
 /// See `_tokcask.pyi`.
 #[pyclass(frozen, module = "tokcask", from_py_object)]
@@ -27,17 +24,17 @@ impl Token {
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are the columns of a token, by name")]
     fn new(
-        id: Text,
-        user_name: Text,
-        client_id: Text,
-        client_secret: Text,
-        refresh_token: Text,
-        access_token: Text,
-        grant_token: Text,
-        expiry_time: Text,
-        redirect_url: Text,
-        api_domain: Text,
-        extra: Option<BTreeMap<String, PyBackedStr>>,
+        id: Option<Text>,
+        user_name: Option<Text>,
+        client_id: Option<Text>,
+        client_secret: Option<Text>,
+        refresh_token: Option<Text>,
+        access_token: Option<Text>,
+        grant_token: Option<Text>,
+        expiry_time: Option<Text>,
+        redirect_url: Option<Text>,
+        api_domain: Option<Text>,
+        extra: Option<BTreeMap<String, Text>>,
     ) -> Self {
         let builder = columns::builder([
             &id,

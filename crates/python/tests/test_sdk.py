@@ -140,6 +140,19 @@ def test_an_access_token_alone_is_stored(sdk, zoho):
     assert sdk.row(access_token="access-ann-own").id == "1"
 
 
+@pytest.mark.parametrize("once", [False, True])
+def test_a_restart_with_another_login_uses_and_stores_that(sdk, zoho, once):
+    sdk.log_in(refresh_once=once)
+    expire(sdk.store)
+    zoho.users["refresh-ann-other"] = "ann"
+    del zoho.users["refresh-ann"]
+    name = UserSignature("ann@example.test:7001")
+    sdk.start(OAuthToken(user_signature=name, refresh_token="refresh-ann-other", **CLIENT), refresh_once=once)
+    assert who() == "ann"
+    assert sdk.row(id="1").refresh_token == "refresh-ann-other"
+    assert len(sdk.store.get_tokens()) == 1
+
+
 def test_two_users(sdk, zoho):
     sdk.log_in("ann")
     ann = sdk.token

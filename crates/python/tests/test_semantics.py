@@ -100,13 +100,19 @@ def test_ten_thousand_random_operations_end_as_the_model_does(seed, path):
 
 def test_what_is_no_text_is_an_sdk_exception_and_names_no_secret(path, caplog):
     told = []
-    store = TokcaskStore(path, on_error=told.append)
+
+    def on_error(error):
+        told.append(error)
+        raise RuntimeError("a mistake of the application's")
+
+    store = TokcaskStore(path, on_error=on_error)
     player = Player(lambda is_new: store)
     player.play({"op": "case"})
     for refresh_token in [7, b"bytes", "\ud800 secret"]:
         with pytest.raises(SDKException) as raised:
             store.save_token(player._token({"token": {"refresh_token": refresh_token}}))
         assert (raised.value.code, raised.value.args[1]) == ("TOKEN_STORE", "Exception in save_token - FileStore")
+        assert "secret" not in repr((raised.value, raised.value.cause, vars(raised.value.cause), raised.value.cause.args))
     assert len(told) == 3 and "secret" not in caplog.text and caplog.text.count("was not saved") == 3
     assert store.get_tokens() == []
     for call in (store.find_token_by_id, store.delete_token):

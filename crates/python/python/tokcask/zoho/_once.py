@@ -10,6 +10,7 @@ from types import MethodType
 from typing import Any
 
 from .. import errors
+from .._tokcask import Token
 from ._sdk_store import _DOMAIN, _EXPIRY, _ID, CODE, OAuthToken, SDKException, TokcaskStore, _columns, _made
 
 REFRESH_FAILED = "Exception in refresh_token - tokcask"
@@ -25,17 +26,19 @@ def token_class(store: TokcaskStore) -> Any:
             return _refresh(store, oauth_token, url)
 
         @classmethod
-        def adopt(cls, token: OAuthToken) -> None:
-            """Lets a token that the application has made refresh itself likewise."""
+        def adopt(cls, token: OAuthToken, row: Token) -> None:
+            """Lets a token that the application has made, and this row has filled, refresh itself likewise."""
+            token._tokcask_is_other = token.get_refresh_token() != row.refresh_token
             if not isinstance(token, cls):
-                token.refresh_access_token = MethodType(cls.refresh_access_token, token)  # type: ignore[method-assign]
+                token.refresh_access_token = MethodType(cls.refresh_access_token, token)
 
     return StoredToken
 
 
 def _refresh(store: TokcaskStore, token: Any, url: str) -> Any:
     had = _columns(token)
-    if not had[_ID]:
+    # Another login than the row's, which the SDK's save will put in its place.
+    if not had[_ID] or getattr(token, "_tokcask_is_other", False):
         return OAuthToken.refresh_access_token(token, token, url)
 
     def ask(row: Any) -> Any:

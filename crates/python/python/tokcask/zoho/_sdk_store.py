@@ -54,6 +54,7 @@ class TokcaskStore(TokenStore):
         self._connection = self.store._connection
         self._on_error = on_error
         self._token_class = OAuthToken
+        self._is_refreshed_once = False
         if refresh_once:
             _enable(self)
 
@@ -63,6 +64,9 @@ class TokcaskStore(TokenStore):
         partial = _columns(token)
         try:
             found = self._connection.call("find_columns", partial)
+            row = None
+            if found is not None and self._is_refreshed_once:
+                row = self.store.get(id=found[_ID])
         except FAILURES as error:
             raise SDKException(CODE, FIND_FAILED, None, error) from error
         if found is None:
@@ -70,8 +74,8 @@ class TokcaskStore(TokenStore):
         _fill(token, partial, found)
         # Never another row's id beside this row's secrets.
         token.set_id(found[_ID])
-        if self._token_class is not OAuthToken:
-            self._token_class.adopt(token)
+        if row is not None:
+            self._token_class.adopt(token, row)
         return token
 
     def find_token_by_id(self, id: Any) -> Any:
@@ -139,7 +143,11 @@ class TokcaskStore(TokenStore):
         text = str(error) if isinstance(error, errors.Error) else type(error).__name__
         LOG.error("a token was not saved, and is lost when the program ends: %s", text)
         if self._on_error is not None:
-            self._on_error(error)
+            try:
+                self._on_error(error)
+            except Exception:
+                # The SDK would swallow it, and the reason with it.
+                LOG.exception("on_error failed")
 
     def __repr__(self) -> str:
         return f"TokcaskStore({self.store.path!r})"
@@ -160,7 +168,7 @@ def refresh_once(store: TokcaskStore) -> TokcaskStore:
 def _enable(store: TokcaskStore) -> None:
     from ._once import token_class
 
-    store._token_class = token_class(store)
+    store._token_class, store._is_refreshed_once = token_class(store), True
 
 
 def _columns(token: Any) -> tuple:
