@@ -59,14 +59,21 @@ def login():
 
 @app.get("/callback")
 def callback():
-    if request.args.get("state") != session.pop("state", None):
+    begun = session.pop("state", None)
+    if begun is None or not secrets.compare_digest(begun, request.args.get("state", "")):
         abort(400, "not the login that was begun here")
+    if "code" not in request.args:
+        return redirect("/login")
     token = OAuthToken(
         client_id=os.environ["CLIENT_ID"], client_secret=os.environ["CLIENT_SECRET"],
         grant_token=request.args["code"], redirect_url=os.environ["REDIRECT_URL"],
     )
-    act_as(token)
-    token.get_token()
+    try:
+        act_as(token)
+        token.get_token()
+    except SDKException as error:
+        app.logger.warning("a login failed: %s", error)
+        abort(502, "Zoho did not accept the login; try again")
     # Who logs in again has a row already: it is found by the name that the SDK files it under.
     if token.get_id() is None:
         abort(503, "the login could not be stored; try again later")
@@ -80,16 +87,20 @@ def organization():
         return redirect("/login")
     try:
         act_as(OAuthToken(id=session["token"]))
-        answer = OrgOperations().get_organization()
+        answer = OrgOperations().get_organization().get_object()
     except SDKException as error:
-        is_logged_out = store.store.get(id=session["token"]) is None or "invalid" in str(error)
-        if not is_logged_out:
+        # The row is gone, or Zoho takes its refresh token no more. Anything else passes.
+        is_refused = any(reason in str(error) for reason in ("invalid_grant", "invalid_code"))
+        if not is_refused and store.store.get(id=session["token"]) is not None:
             app.logger.warning("no answer for token %s: %s", session["token"], error)
             abort(503, "Zoho does not answer; try again later")
-        # The row is gone, or Zoho takes its refresh token no more.
         session.pop("token")
         return redirect("/login")
-    return {"organization": answer.get_object().get_org()[0].get_company_name()}
+    if not hasattr(answer, "get_org"):
+        # An error of Zoho's, such as for an access token that was revoked there.
+        app.logger.warning("token %s was refused: %s", session["token"], answer.get_code().get_value())
+        abort(502, "Zoho refused; log in again if this stays")
+    return {"organization": answer.get_org()[0].get_company_name()}
 
 
 @app.post("/logout")

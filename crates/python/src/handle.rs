@@ -133,7 +133,8 @@ impl Handle {
     }
 
     fn expiring_within(&self, py: Python<'_>, within: f64) -> PyResult<Vec<Token>> {
-        let instant = SystemTime::now() + seconds("within", within)?;
+        let instant = SystemTime::now().checked_add(seconds("within", within)?);
+        let instant = instant.ok_or_else(|| PyValueError::new_err("within: the clock does not reach so far"))?;
         Ok(detached(py, || self.store.expiring_before(instant))?.into_iter().map(Token).collect())
     }
 

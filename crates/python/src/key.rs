@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tokcask::{EncryptionKey, KeySource};
 use zeroize::Zeroizing;
@@ -24,6 +24,9 @@ impl Key {
             Self::File(path) => {
                 let key = py.detach(|| EncryptionKey::from_file(path));
                 key.map(Into::into).map_err(|error| store_error(py, &error))
+            }
+            Self::Ask(ask) if !ask.bind(py).is_callable() => {
+                Err(PyTypeError::new_err("a key is 32 bytes, the path of a file, or a function"))
             }
             Self::Ask(ask) => Ok(KeySource::asking(move |id| {
                 Python::attach(|py| {

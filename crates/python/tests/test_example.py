@@ -42,6 +42,8 @@ def test_users_log_in_and_call_and_log_out(path, tmp_path):
     try:
         wait_for(socket)
         browsers = {}
+        # Somebody else's login is not brought to a browser that has begun none.
+        assert Browser(socket).ask(f"/callback?code={zoho.grant('attacker')}")[0] == 400
         for user in ("ann", "bob", "cyd"):
             browser = browsers[user] = Browser(socket)
             assert browser.ask("/organization")[1] == "/login"
@@ -59,6 +61,13 @@ def test_users_log_in_and_call_and_log_out(path, tmp_path):
             for user, browser in browsers.items():
                 assert json.loads(browser.ask("/organization")[2]) == {"organization": user}
         assert zoho.asked["refresh"] == 3
+        # A token that Zoho takes back is an answer of ours, no crash.
+        with tokcask.Store(path) as store:
+            del zoho.users[store.get(id="3").access_token]
+        assert browsers["cyd"].ask("/organization")[0] == 502
+        browser = Browser(socket)
+        state = parse_qs(urlsplit(browser.ask("/login")[1]).query)["state"][0]
+        assert browser.ask(f"/callback?code=unknown&state={state}")[0] == 502
         assert browsers["bob"].ask("/logout", "POST")[1] == "/login"
         assert browsers["bob"].ask("/organization")[1] == "/login"
         assert json.loads(browsers["ann"].ask("/organization")[2]) == {"organization": "ann"}

@@ -10,6 +10,7 @@ from tokcask import errors
 from tokcask.zoho import TokcaskStore, import_file_store, import_rows, import_sqlite
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 
+COLUMNS = "id user_name client_id client_secret refresh_token access_token grant_token expiry_time redirect_url api_domain".split()
 SAMPLES = Path(__file__).parents[3] / "tests/data/zoho"
 
 
@@ -61,6 +62,11 @@ def test_tables(path, tmp_path):
     bad = [rows[0][:5], (*rows[0][:4], b"bytes", *rows[0][5:]), ("9", "ana", *[None] * 8)]
     reasons = ["row 1: 5 columns instead of 9 or 10", "row 2: refresh_token holds a bytes", "row 3: no access, refresh or grant token"]
     assert import_rows(bad, other) == (0, 0, reasons)
+    by_name = dict(zip(COLUMNS, ("88", "dict", None, None, "r", None, None, None, None, None)))
+    assert import_rows([by_name, {"id": "1"}], other) == (1, 0, ["row 2: no column user_name"])
+    assert other.find_token_by_id("88").get_refresh_token() == "r"
+    with pytest.raises(TypeError):
+        import_rows(["0123456789"], other)
     assert import_rows([(77, "nine", None, None, "r", *[None] * 4)], other).imported == 1
     assert other.find_token_by_id("77").get_user_signature().get_name() == "nine"
     for read in (import_file_store, import_sqlite):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_zoho import FakeZoho
 
+import tokcask
 from tokcask import errors
 from tokcask.zoho import TokcaskStore, refresh_once
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
@@ -317,9 +318,45 @@ def test_a_row_that_was_deleted_meanwhile_does_not_come_back(sdk, zoho):
     expire(sdk.store)
     found = sdk.store.find_token_by_id("1")
     sdk.store.delete_token("1")
+    with pytest.raises(SDKException) as raised:
+        found.refresh_access_token(found, sdk.environment().accounts_url)
+    assert isinstance(raised.value.__cause__, errors.UnknownKeyError)
+    assert zoho.asked["refresh"] == 0 and sdk.store.get_tokens() == []
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_what_the_application_brings_is_stored_with_the_refresh(sdk, zoho, once):
+    sdk.log_in(refresh_once=once)
+    expire(sdk.store)
+    token = OAuthToken(refresh_token="refresh-ann", client_id="new-client", client_secret="new-secret", redirect_url="new-url")
+    sdk.start(token, refresh_once=once)
+    row = sdk.row(id="1")
+    assert (row.client_id, row.client_secret, row.redirect_url) == ("new-client", "new-secret", "new-url")
+    assert (zoho.asked["refresh"], who()) == (1, "ann")
+
+
+def test_the_sdks_save_takes_nothing_back_that_somebody_saved_since_the_refresh(sdk, zoho):
+    sdk.log_in(refresh_once=True)
+    expire(sdk.store)
+    found = sdk.store.find_token_by_id("1")
     found.refresh_access_token(found, sdk.environment().accounts_url)
-    assert found.get_access_token().startswith("access-ann")
-    assert sdk.store.get_tokens() == []
+    # Another login of the same user, while the SDK looks up the name.
+    sdk.store.store.save(id="1", refresh_token="refresh-again")
+    found.set_user_signature(UserSignature("ann@new.test:7001"))
+    sdk.store.save_token(found)
+    assert (sdk.row(id="1").refresh_token, sdk.row(id="1").user_name) == ("refresh-again", "ann@new.test:7001")
+    revision = sdk.row(id="1").revision
+    sdk.store.save_token(found)
+    assert sdk.row(id="1").revision == revision, "nothing new, and nothing written"
+
+
+def test_a_store_that_nobody_has_any_more_is_closed(sdk, zoho, path):
+    store = TokcaskStore(path + ".other", refresh_once=True)
+    store.store.save(user_name="ana", access_token="a")
+    tokens = store.get_tokens()
+    del store
+    tokcask.Store(path + ".other", exclusive=True).close()
+    assert tokens[0].get_id() == "1"
 
 
 def test_the_sdk_is_not_imported_before_the_store_is_asked_for():

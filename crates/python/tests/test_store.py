@@ -73,8 +73,11 @@ def test_each_reason_has_its_class(path):
         store.save(nonsense="x")
     with pytest.raises(ValueError):
         store.import_tokens([], on_clash="perhaps")
-    with pytest.raises(ValueError):
-        store.expiring_within(-1)
+    for never in (-1, 1e19, float("nan")):
+        with pytest.raises(ValueError):
+            store.expiring_within(never)
+    with pytest.raises(TypeError):
+        tokcask.Store(path + ".other", key=7)
     os.chmod(path, 0o777)
     with pytest.raises(errors.InsecureError):
         tokcask.Store(path)
@@ -119,8 +122,9 @@ def test_what_the_provider_raises_comes_out_and_holds_others_back(path):
     assert 0 < held_back.value.retry_in <= 1 and held_back.value.token.refresh_token == "r1"
     with pytest.raises(errors.UnknownKeyError):
         store.refresh(refuse, user_name="nobody")
-    with pytest.raises(TypeError):
-        store.refresh(lambda row: 7, user_name="ana", backoff_max=0)
+    for wrong, error in [(7, TypeError), (None, TypeError), ({}, ValueError), ({"nonsense": "x"}, TypeError)]:
+        with pytest.raises(error):
+            store.refresh(lambda row: wrong, user_name="ana", backoff_max=0)
 
     def delete(row):
         store.delete(row.id)

@@ -52,8 +52,9 @@ class Connection:
             return getattr(self.reopened(handle), method)(*arguments)
 
     def close(self) -> None:
-        self._is_closed = True
-        self.handle.close()
+        with self._opening:
+            self._is_closed = True
+            self.handle.close()
 
     def after_fork(self) -> None:
         """Nobody but the thread that forked is there: whoever held the lock is gone."""
@@ -64,7 +65,7 @@ class Store:
     """A store of tokens in the directory `path`, shared by all threads and processes that have it open.
 
     `key` makes and opens encrypted stores: 32 bytes, the path of a key file, or a function that gets the id of the store's
-    key (`None`: for a new store) and returns the bytes. It must not use the store. `create=False` makes no new store; `read_only`
+    key (`None`: for a new store) and returns the bytes. It must not use the store, and what it raises is shown. `create=False` makes no new store; `read_only`
     writes to no file; `exclusive` keeps all others out; `network` allows a network file system, for one process; without
     `background` nothing is compacted by itself; `lock_timeout` is how long a call waits for other processes, in seconds.
     After a fork the child opens the store anew at its first call.
@@ -173,7 +174,7 @@ class Store:
         policy = dict(
             slack=slack, wait_max=wait_max, backoff_min=backoff_min, backoff_max=backoff_max, rejected=rejected
         )
-        return Refreshed(*self._connection.call("refresh", column, value, policy, lambda row: _token(provider(row), {})))
+        return Refreshed(*self._connection.call("refresh", column, value, policy, lambda row: _answer(provider(row))))
 
     # Looking after it.
 
@@ -258,6 +259,15 @@ def _token(token: Union[Token, Mapping[str, Any], None], columns: Mapping[str, A
     if not isinstance(token, Token):
         return Token(**{**token, **columns})
     return token.replace(**columns) if columns else token
+
+
+def _answer(answer: Union[Token, Mapping[str, Any]]) -> Token:
+    if answer is None:
+        raise TypeError("the provider's function returned nothing")
+    token = _token(answer, {})
+    if not token.access_token:
+        raise ValueError("the provider's answer has no access token")
+    return token
 
 
 _connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from .._store import Path, Store
 from .._tokcask import Token, read_file_store, read_sqlite
@@ -20,6 +20,8 @@ COLUMNS = (
     "redirect_url",
     "api_domain",
 )
+
+Row = Union[Sequence[Optional[str]], Mapping[str, Optional[str]]]
 
 
 class Imported(NamedTuple):
@@ -44,10 +46,10 @@ def import_sqlite(source: Path, store: Any, on_clash: str = "refuse") -> Importe
     return _move(store, *read_sqlite(os.fspath(source)), on_clash)
 
 
-def import_rows(rows: Iterable[Sequence[Optional[str]]], store: Any, on_clash: str = "refuse") -> Imported:
+def import_rows(rows: Iterable[Row], store: Any, on_clash: str = "refuse") -> Imported:
     """The same from rows of the table, as a cursor gives them: `cursor.execute("select * from oauthtoken")`.
 
-    Ten columns by position, or the nine of older SDKs, which had no `api_domain`.
+    Ten columns by position, or the nine of older SDKs, which had no `api_domain`; or dictionaries, by the columns' names.
     """
     tokens, skipped = [], []
     for number, row in enumerate(rows, 1):
@@ -59,7 +61,14 @@ def import_rows(rows: Iterable[Sequence[Optional[str]]], store: Any, on_clash: s
     return _move(store, tokens, skipped, on_clash)
 
 
-def _from_row(row: Sequence[Optional[str]]) -> Union[Token, str]:
+def _from_row(row: Row) -> Union[Token, str]:
+    if isinstance(row, (str, bytes)):
+        raise TypeError("rows are sequences of columns, or dictionaries")
+    if isinstance(row, Mapping):
+        missing = [name for name in COLUMNS[:-1] if name not in row]
+        if missing:
+            return f"no column {missing[0]}"
+        row = [row.get(name) for name in COLUMNS]
     if len(row) not in (len(COLUMNS) - 1, len(COLUMNS)):
         return f"{len(row)} columns instead of 9 or 10"
     for name, value in zip(COLUMNS, row):

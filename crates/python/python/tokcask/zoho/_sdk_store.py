@@ -54,7 +54,6 @@ class TokcaskStore(TokenStore):
         self._connection = self.store._connection
         self._on_error = on_error
         self._token_class = OAuthToken
-        self._is_refreshed_once = False
         if refresh_once:
             _enable(self)
 
@@ -64,9 +63,6 @@ class TokcaskStore(TokenStore):
         partial = _columns(token)
         try:
             found = self._connection.call("find_columns", partial)
-            row = None
-            if found is not None and self._is_refreshed_once:
-                row = self.store.get(id=found[_ID])
         except FAILURES as error:
             raise SDKException(CODE, FIND_FAILED, None, error) from error
         if found is None:
@@ -74,8 +70,9 @@ class TokcaskStore(TokenStore):
         _fill(token, partial, found)
         # Never another row's id beside this row's secrets.
         token.set_id(found[_ID])
-        if row is not None:
-            self._token_class.adopt(token, row)
+        if self._token_class is not OAuthToken:
+            # Found by the user's name, it may bring another login than the row's.
+            self._token_class.adopt(token, None if partial[_USER] is None else partial[_REFRESH])
         return token
 
     def find_token_by_id(self, id: Any) -> Any:
@@ -97,9 +94,12 @@ class TokcaskStore(TokenStore):
         if not isinstance(token, OAuthToken):
             return
         columns = _columns(token)
-        if getattr(token, "_tokcask_stored", None) == columns:
-            # The refresh has saved it.
-            return
+        stored = getattr(token, "_tokcask_stored", None)
+        if stored is not None:
+            # A refresh has saved it, and somebody may have saved more since: only what differs from that is said again.
+            columns = (stored[_ID], *(new if new != old else None for new, old in zip(columns[1:], stored[1:])))
+            if columns.count(None) == len(columns) - 1:
+                return
         try:
             saved = self._connection.call("save_columns", columns)
         except errors.TooLittleError as error:
@@ -109,7 +109,9 @@ class TokcaskStore(TokenStore):
             self._tell(error)
             raise SDKException(CODE, SAVE_FAILED, None, error) from error
         # Only now: a token never has the id of a save that failed.
-        _fill(token, columns, saved)
+        _fill(token, _columns(token), saved)
+        if stored is not None:
+            token._tokcask_stored = _columns(token)
 
     def delete_token(self, id: Any) -> None:
         try:
@@ -168,7 +170,7 @@ def refresh_once(store: TokcaskStore) -> TokcaskStore:
 def _enable(store: TokcaskStore) -> None:
     from ._once import token_class
 
-    store._token_class, store._is_refreshed_once = token_class(store), True
+    store._token_class = token_class(store)
 
 
 def _columns(token: Any) -> tuple:
