@@ -11,16 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from tokcask._tokcask import COLUMNS
 from tokcask.zoho import TokcaskStore
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 ROUNDS = 5
-COLUMNS = (
-    "id", "user_name", "client_id", "client_secret", "refresh_token", "access_token", "grant_token", "expiry_time",
-    "redirect_url", "api_domain",
-)
 
 
 class SqliteStore:

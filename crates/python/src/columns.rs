@@ -6,7 +6,8 @@ use pyo3::exceptions::{PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyTuple;
-use tokcask::{Secret, Token, TokenBuilder};
+use tokcask::{Token, TokenBuilder};
+use tokcask_zoho::columns::{COUNT, set, values};
 
 /// A string of Python, read in place.
 pub(crate) struct Text(PyBackedStr);
@@ -46,37 +47,10 @@ pub(crate) struct Columns(
     Option<Text>,
 );
 
-const SETTERS: [fn(TokenBuilder, String) -> TokenBuilder; 10] = [
-    TokenBuilder::id,
-    TokenBuilder::user_name,
-    TokenBuilder::client_id,
-    TokenBuilder::client_secret,
-    TokenBuilder::refresh_token,
-    TokenBuilder::access_token,
-    TokenBuilder::grant_token,
-    TokenBuilder::expiry_time,
-    TokenBuilder::redirect_url,
-    TokenBuilder::api_domain,
-];
-
-pub(crate) const NAMES: [&str; 10] = [
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expiry_time",
-    "redirect_url",
-    "api_domain",
-];
-
 /// A token with these columns, in the making.
-pub(crate) fn builder(values: [&Option<Text>; 10]) -> TokenBuilder {
-    let set = SETTERS.iter().zip(values).filter_map(|(set, value)| Some((set, value.as_ref()?)));
-    // The builder wipes what it is given.
-    set.fold(Token::builder(), |builder, (set, value)| set(builder, (**value).to_owned()))
+pub(crate) fn builder(values: [&Option<Text>; COUNT]) -> TokenBuilder {
+    let said = values.into_iter().enumerate().filter_map(|(column, value)| Some((column, value.as_ref()?)));
+    said.fold(Token::builder(), |builder, (column, value)| set(builder, column, (**value).to_owned()))
 }
 
 impl Columns {
@@ -87,23 +61,7 @@ impl Columns {
     }
 }
 
-/// The columns of a token.
-pub(crate) fn values(token: &Token) -> [Option<&str>; 10] {
-    [
-        token.id(),
-        token.user_name(),
-        token.client_id(),
-        token.client_secret().map(Secret::expose_secret),
-        token.refresh_token().map(Secret::expose_secret),
-        token.access_token().map(Secret::expose_secret),
-        token.grant_token().map(Secret::expose_secret),
-        token.expiry_time(),
-        token.redirect_url(),
-        token.api_domain(),
-    ]
-}
-
-/// The same as Python has them.
+/// The columns of a token as Python has them.
 pub(crate) fn tuple<'py>(py: Python<'py>, token: &Token) -> PyResult<Bound<'py, PyTuple>> {
     PyTuple::new(py, values(token))
 }

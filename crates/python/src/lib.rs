@@ -22,6 +22,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _tokcask(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("COLUMNS", tokcask_zoho::columns::NAMES)?;
     module.add_class::<handle::Handle>()?;
     module.add_class::<rows::Rows>()?;
     module.add_class::<token::Token>()?;

@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use tokcask::Secret;
 
-use crate::columns::{self, NAMES, Text};
+use tokcask_zoho::columns::{NAMES, values};
+
+use crate::columns::{self, Text};
 
 /// See `_tokcask.pyi`.
 #[pyclass(frozen, module = "tokcask", from_py_object)]
@@ -135,7 +137,7 @@ impl Token {
     /// The columns that are set, and the extra values if there are any, as `Token(**columns)` takes them.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let set = PyDict::new(py);
-        for (name, value) in NAMES.iter().zip(columns::values(&self.0)) {
+        for (name, value) in NAMES.iter().zip(values(&self.0)) {
             if let Some(value) = value {
                 set.set_item(name, value)?;
             }

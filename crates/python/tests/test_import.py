@@ -7,10 +7,10 @@ import pytest
 
 import tokcask
 from tokcask import errors
+from tokcask._tokcask import COLUMNS
 from tokcask.zoho import TokcaskStore, import_file_store, import_rows, import_sqlite
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 
-COLUMNS = "id user_name client_id client_secret refresh_token access_token grant_token expiry_time redirect_url api_domain".split()
 SAMPLES = Path(__file__).parents[3] / "tests/data/zoho"
 
 

@@ -2,14 +2,15 @@
 
 use tokcask::{Secret, Token, TokenBuilder};
 
-pub(crate) const COUNT: usize = 10;
+/// How many there are.
+pub const COUNT: usize = 10;
 pub(crate) const ID: usize = 0;
 pub(crate) const CLIENT_SECRET: usize = 3;
 pub(crate) const TOKENS: [usize; 3] = [4, 5, 6];
 pub(crate) const REDIRECT_URL: usize = 8;
 
 /// The columns as tokcask and Node name them; Python's header differs in the ninth.
-pub(crate) const NAMES: [&str; COUNT] = [
+pub const NAMES: [&str; COUNT] = [
     "id",
     "user_name",
     "client_id",
@@ -35,12 +36,15 @@ const SETTERS: [fn(TokenBuilder, String) -> TokenBuilder; COUNT] = [
     TokenBuilder::api_domain,
 ];
 
-/// The builder with this column set. The builder owns the value from here on, and wipes it.
-pub(crate) fn set(builder: TokenBuilder, column: usize, value: String) -> TokenBuilder {
+/// The builder with this column set, which is below [`COUNT`]. The builder owns the value from here on, and wipes it.
+#[must_use]
+pub fn set(builder: TokenBuilder, column: usize, value: String) -> TokenBuilder {
     SETTERS[column](builder, value)
 }
 
-pub(crate) fn values(token: &Token) -> [Option<&str>; COUNT] {
+/// What a token says of each.
+#[must_use]
+pub fn values(token: &Token) -> [Option<&str>; COUNT] {
     [
         token.id(),
         token.user_name(),

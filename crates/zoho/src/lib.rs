@@ -30,7 +30,7 @@
 //! ```
 
 mod buffer;
-mod columns;
+pub mod columns;
 mod csv;
 mod error;
 mod import;

@@ -4,6 +4,8 @@ from os import PathLike
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 __version__: str
+COLUMNS: List[str]
+"""The ten columns, in the order of the SDKs' files."""
 
 _Path = Union[str, "PathLike[str]"]
 _Key = Union[bytes, str, "PathLike[str]", Callable[[Optional[str]], bytes]]

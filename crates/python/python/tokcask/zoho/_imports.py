@@ -6,20 +6,7 @@ import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from .._store import Path, Store
-from .._tokcask import Token, read_file_store, read_sqlite
-
-COLUMNS = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expiry_time",
-    "redirect_url",
-    "api_domain",
-)
+from .._tokcask import COLUMNS, Token, read_file_store, read_sqlite
 
 Row = Union[Sequence[Optional[str]], Mapping[str, Optional[str]]]
 

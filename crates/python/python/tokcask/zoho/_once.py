@@ -11,6 +11,7 @@ from types import MethodType
 from typing import Any, Optional
 
 from .. import errors
+from .._tokcask import COLUMNS, Token
 from ._sdk_store import _DOMAIN, _ID, CODE, UNKNOWN_ID, OAuthToken, SDKException, TokcaskStore, _columns, _made
 
 REFRESH_FAILED = "Exception in refresh_token - tokcask"
@@ -87,16 +88,5 @@ def _refresh(store: TokcaskStore, token: Any, url: str) -> Any:
     return token
 
 
-def _row_columns(row: Any) -> tuple:
-    return (
-        row.id,
-        row.user_name,
-        row.client_id,
-        row.client_secret,
-        row.refresh_token,
-        row.access_token,
-        row.grant_token,
-        row.expiry_time,
-        row.redirect_url,
-        row.api_domain,
-    )
+def _row_columns(row: Token) -> tuple:
+    return tuple(getattr(row, name) for name in COLUMNS)
