@@ -1,10 +1,11 @@
 //! Refreshing through Python: the provider is a function there, called by one of all threads of all processes.
 
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use tokcask::{Key, LogStore, RefreshPolicy, Refreshed};
+use tokcask::{Key, LogStore, RefreshError, RefreshPolicy, Refreshed};
 
 use crate::errors::refresh_error;
 use crate::token::Token;
@@ -54,6 +55,8 @@ pub(crate) fn key<'a>(column: &str, value: &'a str) -> PyResult<Key<'a>> {
 }
 
 /// Returns how it came about, and the row.
+///
+/// Waits in slices: whoever presses Ctrl-C is heard between two.
 pub(crate) fn refresh(
     py: Python<'_>,
     store: &LogStore,
@@ -61,18 +64,62 @@ pub(crate) fn refresh(
     policy: &Policy,
     provider: &Py<PyAny>,
 ) -> PyResult<(&'static str, Token)> {
+    const SLICE: Duration = Duration::from_millis(100);
     let policy = policy.parsed()?;
+    let (start, mut has_waited) = (Instant::now(), false);
+    loop {
+        let left = policy.wait_max.saturating_sub(start.elapsed());
+        match attempt(py, store, key, RefreshPolicy { wait_max: left.min(SLICE), ..policy }, provider)? {
+            Err(RefreshError::Busy { .. }) if left > SLICE => {
+                py.check_signals()?;
+                has_waited = true;
+            }
+            Err(RefreshError::Busy { token, .. }) => {
+                return Err(refresh_error(py, RefreshError::Busy { token, waited: start.elapsed() }));
+            }
+            Err(error) => return Err(refresh_error(py, error)),
+            Ok(outcome) => {
+                let how = match &outcome {
+                    Refreshed::Fresh(_) if !has_waited => "fresh",
+                    Refreshed::ByUs(_) => "by us",
+                    _ => "by another",
+                };
+                return Ok((how, Token(outcome.into_token())));
+            }
+        }
+    }
+}
+
+/// One slice of it. The error that is the provider's own comes out as it is.
+fn attempt(
+    py: Python<'_>,
+    store: &LogStore,
+    key: Key<'_>,
+    policy: RefreshPolicy,
+    provider: &Py<PyAny>,
+) -> PyResult<Result<Refreshed, RefreshError<PyErr>>> {
     let ask = |row: &tokcask::Token| {
         Python::attach(|py| {
-            let answer = provider.call1(py, (Token(row.clone()),))?;
-            PyResult::Ok(answer.extract::<Token>(py)?.0)
+            let answer =
+                provider.call1(py, (Token(row.clone()),)).and_then(|answer| Ok(answer.extract::<Token>(py)?.0));
+            answer.map_err(|error| {
+                if error.is_instance_of::<PyException>(py) {
+                    return error;
+                }
+                // An end of the program (KeyboardInterrupt, SystemExit) is no failure of the provider: as if the process had
+                // died, somebody else asks at once. Unwinding is how the store is told; the hook for panics is not.
+                resume_unwind(Box::new(Ended(error)))
+            })
         })
     };
-    let outcome = py.detach(|| store.refresh(key, policy, ask)).map_err(|error| refresh_error(py, error))?;
-    let how = match &outcome {
-        Refreshed::Fresh(_) => "fresh",
-        Refreshed::ByUs(_) => "by us",
-        _ => "by another",
-    };
-    Ok((how, Token(outcome.into_token())))
+    match py.detach(|| catch_unwind(AssertUnwindSafe(|| store.refresh(key, policy, ask)))) {
+        Ok(outcome) => Ok(outcome),
+        Err(unwound) => match unwound.downcast::<Ended>() {
+            Ok(ended) => Err(ended.0),
+            Err(panicked) => resume_unwind(panicked),
+        },
+    }
 }
+
+/// What ended the program inside the provider's function.
+struct Ended(PyErr);

@@ -163,6 +163,19 @@ impl Token {
         other.cast::<Self>().is_ok_and(|other| other.get().0 == self.0)
     }
 
+    /// It never changes: a copy would be the same.
+    fn __copy__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __deepcopy__(this: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        this
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        columns::tuple(py, &self.0)?.hash()
+    }
+
     fn __repr__(&self) -> String {
         format!("{:?}", self.0)
     }

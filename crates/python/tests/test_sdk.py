@@ -3,96 +3,19 @@
 import logging
 import resource
 import signal
-import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from fake_zoho import FakeZoho
+from running_sdk import CLIENT, expire, in_threads, who
 
-import tokcask
 from tokcask import errors
-from tokcask.zoho import TokcaskStore, refresh_once
+from tokcask.zoho import refresh_once
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
-from zohocrmsdk.src.com.zoho.crm.api.dc.data_center import DataCenter
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
-from zohocrmsdk.src.com.zoho.crm.api.org import OrgOperations
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
-
-CLIENT = {"client_id": "fake-client", "client_secret": "fake-client-secret"}
-
-
-@pytest.fixture
-def zoho():
-    zoho = FakeZoho()
-    yield zoho
-    zoho.close()
-
-
-@pytest.fixture
-def sdk(zoho, path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return Sdk(zoho, path)
-
-
-class Sdk:
-    """A program that uses the SDK; `restart` is another run of it."""
-
-    def __init__(self, zoho, path):
-        self.zoho, self.path, self.store = zoho, path, None
-
-    def start(self, token, **options):
-        Initializer.LOCAL.init = None
-        if self.store is not None:
-            self.store.close()
-        self.store = TokcaskStore(self.path, **options)
-        self.token = token
-        Initializer.initialize(self.environment(), token, store=self.store)
-        return self
-
-    def environment(self):
-        return DataCenter.Environment(self.zoho.url, self.zoho.url + "/oauth/v2/token", self.zoho.url)
-
-    def switch(self, token):
-        Initializer.switch_user(self.environment(), token, sdk_config=Initializer.get_initializer().sdk_config)
-        self.token = token
-
-    def log_in(self, user="ann", **options):
-        return self.start(OAuthToken(grant_token=self.zoho.grant(user), **CLIENT), **options)
-
-    def row(self, **key):
-        return self.store.store.get(**key)
-
-
-def who():
-    """Whose token an API call is made with, as the server sees it."""
-    answer = OrgOperations().get_organization()
-    return answer.get_object().get_org()[0].get_company_name()
-
-
-def expire(store):
-    for row in store.store:
-        store.store.save(id=row.id, expiry_time=str(int(time.time() * 1000) + 1000))
-
-
-def in_threads(count, job):
-    outcomes = [None] * count
-
-    def run(number):
-        try:
-            outcomes[number] = job(number)
-        except Exception as error:
-            outcomes[number] = error
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 def test_grant_expiry_and_refresh(sdk, zoho):
@@ -302,66 +225,3 @@ def test_remove_and_revoke(sdk, zoho):
     sdk.store.delete_tokens()
     sdk.switch(OAuthToken(grant_token=zoho.grant("dan"), **CLIENT))
     assert who() == "dan" and sdk.token.get_id() == "4"
-
-
-def test_tokens_that_the_store_lists_work(sdk, zoho):
-    sdk.log_in("ann", refresh_once=True)
-    expire(sdk.store)
-    [token] = sdk.store.get_tokens()
-    sdk.switch(token)
-    assert who() == "ann" and who() == "ann"
-    assert zoho.asked["refresh"] == 1
-
-
-def test_a_row_that_was_deleted_meanwhile_does_not_come_back(sdk, zoho):
-    sdk.log_in("ann", refresh_once=True)
-    expire(sdk.store)
-    found = sdk.store.find_token_by_id("1")
-    sdk.store.delete_token("1")
-    with pytest.raises(SDKException) as raised:
-        found.refresh_access_token(found, sdk.environment().accounts_url)
-    assert isinstance(raised.value.__cause__, errors.UnknownKeyError)
-    assert zoho.asked["refresh"] == 0 and sdk.store.get_tokens() == []
-
-
-@pytest.mark.parametrize("once", [False, True])
-def test_what_the_application_brings_is_stored_with_the_refresh(sdk, zoho, once):
-    sdk.log_in(refresh_once=once)
-    expire(sdk.store)
-    token = OAuthToken(refresh_token="refresh-ann", client_id="new-client", client_secret="new-secret", redirect_url="new-url")
-    sdk.start(token, refresh_once=once)
-    row = sdk.row(id="1")
-    assert (row.client_id, row.client_secret, row.redirect_url) == ("new-client", "new-secret", "new-url")
-    assert (zoho.asked["refresh"], who()) == (1, "ann")
-
-
-def test_the_sdks_save_takes_nothing_back_that_somebody_saved_since_the_refresh(sdk, zoho):
-    sdk.log_in(refresh_once=True)
-    expire(sdk.store)
-    found = sdk.store.find_token_by_id("1")
-    found.refresh_access_token(found, sdk.environment().accounts_url)
-    # Another login of the same user, while the SDK looks up the name.
-    sdk.store.store.save(id="1", refresh_token="refresh-again")
-    found.set_user_signature(UserSignature("ann@new.test:7001"))
-    sdk.store.save_token(found)
-    assert (sdk.row(id="1").refresh_token, sdk.row(id="1").user_name) == ("refresh-again", "ann@new.test:7001")
-    revision = sdk.row(id="1").revision
-    sdk.store.save_token(found)
-    assert sdk.row(id="1").revision == revision, "nothing new, and nothing written"
-
-
-def test_a_store_that_nobody_has_any_more_is_closed(sdk, zoho, path):
-    store = TokcaskStore(path + ".other", refresh_once=True)
-    store.store.save(user_name="ana", access_token="a")
-    tokens = store.get_tokens()
-    del store
-    tokcask.Store(path + ".other", exclusive=True).close()
-    assert tokens[0].get_id() == "1"
-
-
-def test_the_sdk_is_not_imported_before_the_store_is_asked_for():
-    program = "import sys, tokcask.zoho; assert not [name for name in sys.modules if 'zohocrmsdk' in name]; dir(tokcask.zoho)"
-    subprocess.run([sys.executable, "-c", program], check=True)
-    program = "import sys; sys.modules['zohocrmsdk'] = None; from tokcask.zoho import TokcaskStore"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "pip install tokcask[zoho]" in ran.stderr

@@ -7,13 +7,14 @@ from pathlib import Path
 import tokcask
 
 GOOD = """
+from typing import List, Optional
 import tokcask
 from tokcask.zoho import TokcaskStore, import_file_store
 store = tokcask.Store("tokens", key=b"x" * 32)
 token = store.save(user_name="ana")
-name: str | None = token.user_name
+name: Optional[str] = token.user_name
 how: str = store.refresh(lambda row: {"access_token": "a"}, id="1").how
-tokens: list[tokcask.Token] = list(store)
+tokens: List[tokcask.Token] = list(store)
 other = TokcaskStore("other", refresh_once=True, on_error=print)
 count: int = import_file_store("file", other).imported
 """
@@ -32,5 +33,7 @@ def test_the_package_and_a_program(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(GOOD)
     assert mypy(str(program))[0] == 0, mypy(str(program))[1]
-    program.write_text(GOOD.replace("name: str | None", "name: int"))
+    program.write_text(GOOD.replace("name: Optional[str]", "name: int"))
+    assert mypy(str(program))[0] == 1
+    program.write_text(GOOD.replace("on_error=print", "lock_timeout='long'"))
     assert mypy(str(program))[0] == 1

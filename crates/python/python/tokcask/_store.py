@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, Mapping, NamedTuple, Optional, Tuple, TypedDict
+from typing import Union
 
 from ._tokcask import Handle, Token
 from .errors import ClosedError, ForkedError
@@ -19,8 +20,20 @@ KEYS = ("id", "user_name", "access_token", "refresh_token", "grant_token")
 class Refreshed(NamedTuple):
     """How a refresh came about, and the row."""
 
-    how: str
+    how: Literal["fresh", "by us", "by another"]
     token: Token
+
+
+class Options(TypedDict, total=False):
+    """What a `Store` can be opened with; see there."""
+
+    key: Optional[Key]
+    create: bool
+    read_only: bool
+    exclusive: bool
+    network: bool
+    background: bool
+    lock_timeout: float
 
 
 class Connection:
@@ -65,10 +78,11 @@ class Store:
     """A store of tokens in the directory `path`, shared by all threads and processes that have it open.
 
     `key` makes and opens encrypted stores: 32 bytes, the path of a key file, or a function that gets the id of the store's
-    key (`None`: for a new store) and returns the bytes. It must not use the store, and what it raises is shown. `create=False` makes no new store; `read_only`
-    writes to no file; `exclusive` keeps all others out; `network` allows a network file system, for one process; without
-    `background` nothing is compacted by itself; `lock_timeout` is how long a call waits for other processes, in seconds.
-    After a fork the child opens the store anew at its first call.
+    key (`None`: for a new store) and returns the bytes; it must not use the store, and what it raises is shown.
+    `create=False` makes no new store; `read_only` writes to no file; `exclusive` keeps all others out; `network` allows a
+    network file system, for one process; without `background` nothing is compacted by itself; `lock_timeout` is how long a
+    call waits for other processes, in seconds, and Ctrl-C is not heard before. After a fork the child opens the store anew at
+    its first call.
     """
 
     def __init__(
@@ -168,7 +182,8 @@ class Store:
 
         Of all threads of all processes that ask for the same row meanwhile, one calls its `provider`, with the row as it
         stands; the others wait for what it saved. `provider` returns the answer: a new access token, its expiry, and a new
-        refresh token if the old one is spent. What it raises comes out of the one call that asked it.
+        refresh token if the old one is spent. What it raises comes out of the one call that asked it, and the others are
+        held back for a moment (`errors.BackOffError`); unless it is the end of the program (`KeyboardInterrupt`, `SystemExit`).
         """
         column, value = _only(key)
         policy = dict(

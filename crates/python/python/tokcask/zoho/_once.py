@@ -31,6 +31,10 @@ def token_class(store: TokcaskStore) -> Any:
                 return OAuthToken.refresh_access_token(oauth_token, oauth_token, url)
             return _refresh(alive, oauth_token, url)
 
+        def __reduce__(self) -> Any:
+            # Another process has another store, or none: there it is the SDK's own, until that store finds it.
+            return _made, (OAuthToken, _columns(self))
+
         @classmethod
         def adopt(cls, token: OAuthToken, login: Optional[str]) -> None:
             """Lets a token that the application has made refresh itself likewise; with this refresh token, if it brings one."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from .. import errors
-from .._store import Path, Store
+from .._store import Options, Path, Store
 
 try:
     from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
@@ -15,6 +15,9 @@ try:
     from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 except ImportError as error:
     raise ImportError("the Zoho CRM SDK is missing: pip install tokcask[zoho], or zohocrmsdk7_0") from error
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 LOG = logging.getLogger("tokcask")
 
@@ -48,7 +51,7 @@ class TokcaskStore(TokenStore):
         *,
         on_error: Optional[Callable[[Exception], Any]] = None,
         refresh_once: bool = False,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         self.store = Store(path, **options)
         self._connection = self.store._connection
