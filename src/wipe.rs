@@ -7,6 +7,10 @@ use std::ops::{Deref, DerefMut};
 ///
 /// `Zeroize` for bytes stores them one by one, which for a token takes longer than the whole find that made it.
 pub(crate) fn wipe(bytes: &mut [u8]) {
+    // Nothing lies nowhere, and a store there that a mask suppresses is a fault to some processors, of 50 nanoseconds.
+    if bytes.is_empty() {
+        return;
+    }
     bytes.fill(0);
     zeroize::optimization_barrier(bytes);
 }

@@ -16,7 +16,7 @@ impl Engine {
     /// The oldest row with this key.
     pub(crate) fn get(&self, column: Column, key: &str) -> Result<Option<Token>> {
         let shared = self.readable()?;
-        let found = shared.index.find(&shared.source, column, key, |_, _, view| view.to_token())?;
+        let found = shared.index.look_up(&shared.source, column, key)?.map(|(.., row)| row.into_token());
         self.meters.found(found.as_ref());
         Ok(found)
     }
@@ -24,12 +24,11 @@ impl Engine {
     /// Hands the oldest row with this key to `f`, outside all locks.
     pub(crate) fn view<R>(&self, column: Column, key: &str, f: impl FnOnce(TokenView<'_>) -> R) -> Result<Option<R>> {
         let shared = self.readable()?;
-        let found = shared.index.find(&shared.source, column, key, |_, at, _| at)?;
-        self.meters.found(found.as_ref());
-        let Some(at) = found else { return Ok(None) };
         let source = shared.source.pin();
+        let found = shared.index.look_up(&source, column, key)?;
         drop(shared);
-        source.read(at, |view| f(view.clone())).map(Some)
+        self.meters.found(found.as_ref());
+        Ok(found.map(|(.., row)| row.view(f)))
     }
 
     /// The row that a partial token means.

@@ -20,13 +20,17 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    pub(super) fn chunk<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let available = self.rest.len() as u64;
         let Some((taken, rest)) = self.rest.split_first_chunk() else {
             return Err(DecodeError::Truncated { needed: N as u64, available });
         };
         self.rest = rest;
-        Ok(*taken)
+        Ok(taken)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.chunk().copied()
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, DecodeError> {

@@ -23,6 +23,9 @@ pub(super) const SEALED: u8 = 4;
 pub(super) const RECOVERED: u8 = 5;
 pub(super) const OVERFLOW: DecodeError = DecodeError::Invalid { rule: "operation past the end of the number range" };
 
+/// What a find says of another operation than the one that it looks for.
+pub(crate) const NO_PUT: DecodeError = DecodeError::Invalid { rule: "another operation where a put was" };
+
 /// What an operation does.
 #[derive(Clone, Debug)]
 pub enum Operation<'a> {
@@ -115,6 +118,15 @@ pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, Deco
     Ok(raw.locate(raw.padding, operation))
 }
 
+/// Reads the put of a plain log that starts at `offset` and is all of `bytes`: what a find does.
+///
+/// # Errors
+/// As [`decode`], and for anything but a put, or one of another length.
+pub(crate) fn decode_put(seed: Seed, offset: u64, bytes: &[u8]) -> Result<TokenView<'_>, DecodeError> {
+    let raw = Raw::decode(seed, offset, bytes, RECORD_LEN_MAX)?;
+    if raw.kind == PUT && raw.len == bytes.len() as u64 { record::decode(raw.content) } else { Err(NO_PUT) }
+}
+
 /// Reads the operation of any log that starts at `offset`, the first of `bytes`. A sealed content is opened into `plain`.
 ///
 /// # Errors
@@ -153,23 +165,20 @@ pub(crate) struct Raw<'a> {
 impl<'a> Raw<'a> {
     pub(super) fn decode(seed: Seed, offset: u64, bytes: &'a [u8], content_len_max: u32) -> Result<Self, DecodeError> {
         let mut input = Input::new(bytes);
-        let head = input.bytes(CRC_AT)?;
+        let head: &[u8; CRC_AT] = input.chunk()?;
         let crc = input.u32()?;
-        let mut fields = Input::new(head);
-        let kind = fields.u8()?;
-        let flags = fields.u8()?;
-        let reserved = fields.u16()?;
-        let content_len = fields.u32()?;
-        let distance = fields.u32()?;
+        let [kind, flags, reserved @ .., c0, c1, c2, c3, d0, d1, d2, d3] = *head;
+        let content_len = u32::from_le_bytes([c0, c1, c2, c3]);
+        let distance = u32::from_le_bytes([d0, d1, d2, d3]);
         if content_len > content_len_max {
             let (len, limit) = (content_len.into(), content_len_max.into());
             return Err(DecodeError::TooLong { what: "operation", len, limit });
         }
         let content = input.bytes(content_len as usize)?;
-        if seed.crc(offset, &[head, content]) != crc {
+        if seed.crc_of_operation(offset, head, content) != crc {
             return Err(DecodeError::Checksum { of: "operation" });
         }
-        if flags != 0 || reserved != 0 {
+        if flags != 0 || reserved != [0; 2] {
             return Err(DecodeError::NotZero { field: "reserved field of an operation" });
         }
         let len = operation_len(content_len.into()).ok_or(OVERFLOW)?;

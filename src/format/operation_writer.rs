@@ -85,7 +85,7 @@ fn encode_at(
 fn encode_content(operation: &Operation<'_>, out: &mut Vec<u8>) -> Result<u8, DecodeError> {
     Ok(match operation {
         Operation::Put(view) => {
-            record::encode(view, out)?;
+            record::encode(view, out);
             PUT
         }
         Operation::Delete(id) => {

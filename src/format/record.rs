@@ -1,26 +1,24 @@
-//! A token as bytes: `bincode` 2 "standard", written down in FORMAT.md so that the crate can be replaced.
+//! A token as bytes. FORMAT.md, "Records": varints, then the text.
 //!
-//! The only module that knows `bincode`. It panics on hostile lengths without a limit, so every decode has one.
+//! The bytes are those of `bincode` 2, which some other program may read them with; we read them ourselves, for a find does
+//! little else.
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use std::cmp::Ordering;
 
 use super::{DecodeError, KEY_LEN_MAX, RECORD_LEN_MAX};
 use crate::token::{Column, Layout, TokenView};
 
-/// The record as FORMAT.md lays it out. A column of length 0 is null: a stored row has no empty strings.
-#[derive(bincode::Encode, bincode::BorrowDecode)]
-struct Wire<'a> {
-    revision: u64,
-    created_ms: u64,
-    updated_ms: u64,
-    column_lens: [u32; Column::COUNT],
-    extra_lens: Vec<(u32, u32)>,
-    text: &'a str,
-}
-
+const UNDECODABLE: DecodeError = DecodeError::Invalid { rule: "record does not decode" };
+const TOO_LONG_VARINT: DecodeError = DecodeError::Invalid { rule: "record with an integer longer than it need be" };
+const LEFT_OVER: DecodeError = DecodeError::Invalid { rule: "bytes left after the record" };
 const OUTSIDE: DecodeError = DecodeError::Invalid { rule: "field ends outside its text" };
-const LIMIT: usize = 4 * RECORD_LEN_MAX as usize;
-const CONFIG: Configuration<LittleEndian, Varint, Limit<LIMIT>> = bincode::config::standard().with_limit::<LIMIT>();
+
+/// A varint of one byte is at most this.
+const ONE_BYTE_MAX: u8 = 250;
+/// First bytes of longer varints.
+const TWO_BYTES: u8 = 251;
+const FOUR_BYTES: u8 = 252;
+const EIGHT_BYTES: u8 = 253;
 
 /// Reads a record.
 ///
@@ -31,116 +29,169 @@ pub fn decode(bytes: &[u8]) -> Result<TokenView<'_>, DecodeError> {
         let (len, limit) = (bytes.len() as u64, RECORD_LEN_MAX.into());
         return Err(DecodeError::TooLong { what: "record", len, limit });
     }
-    let (wire, consumed) = bincode::borrow_decode_from_slice::<Wire<'_>, _>(bytes, CONFIG)
-        .map_err(|_| DecodeError::Invalid { rule: "record does not decode" })?;
-    if consumed != bytes.len() {
-        return Err(DecodeError::Invalid { rule: "bytes left after the record" });
+    let mut input = Varints { rest: bytes };
+    let mut layout =
+        Layout { revision: input.next()?, created_ms: input.next()?, updated_ms: input.next()?, ..Layout::default() };
+    let mut end = 0_u32;
+    for (slot, (bit, len)) in layout.ends.iter_mut().zip(input.next_lens()?.into_iter().enumerate()) {
+        end = end.checked_add(len).ok_or(OUTSIDE)?;
+        *slot = end;
+        layout.present |= u16::from(len != 0) << bit;
     }
-    if wire.len() != consumed as u64 {
-        return Err(DecodeError::Invalid { rule: "record with an integer longer than it need be" });
+    let pairs = usize::try_from(input.next()?).map_err(|_| UNDECODABLE)?;
+    if pairs > 0 {
+        // Each takes two bytes or more: no length that is only said makes anybody allocate much.
+        let lens = pairs.checked_mul(2).filter(|lens| *lens <= input.rest.len()).ok_or(UNDECODABLE)?;
+        layout.extra_ends.reserve_exact(lens);
+        for _ in 0..lens {
+            let len = input.next_len()?;
+            if len == 0 {
+                return Err(DecodeError::Invalid { rule: "empty extra key or value" });
+            }
+            end = end.checked_add(len).ok_or(OUTSIDE)?;
+            layout.extra_ends.push(end);
+        }
     }
-    wire.into_view()
+    let text_len = input.next()?;
+    let text = input.rest;
+    match text_len.cmp(&(text.len() as u64)) {
+        Ordering::Less => return Err(LEFT_OVER),
+        Ordering::Equal => {}
+        Ordering::Greater => return Err(UNDECODABLE),
+    }
+    let text = std::str::from_utf8(text).map_err(|_| UNDECODABLE)?;
+    let is_boundary = |end: &u32| text.is_char_boundary(*end as usize);
+    if !(layout.ends.iter().all(is_boundary) && layout.extra_ends.iter().all(is_boundary)) {
+        return Err(OUTSIDE);
+    }
+    if end as usize != text.len() {
+        return Err(DecodeError::Invalid { rule: "text longer than its fields" });
+    }
+    let view = TokenView::new(text, layout);
+    check(&view)?;
+    Ok(view)
 }
 
 /// Length of a token's record, in bytes.
 #[must_use]
 pub fn encoded_len(token: &TokenView<'_>) -> u64 {
-    Wire::of(token).len()
+    let text_len = token.text().len() as u64;
+    integers(token).map(varint_len).fold(text_len, u64::saturating_add)
 }
 
 /// Appends a token's record, which must be within the limits.
-///
-/// # Errors
-/// Nothing that a checked token can meet; `out` is then left as it was.
-pub fn encode(token: &TokenView<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    const REFUSED: DecodeError = DecodeError::Invalid { rule: "record does not encode" };
-    let wire = Wire::of(token);
-    let start = out.len();
-    let len = usize::try_from(wire.len()).map_err(|_| REFUSED)?;
-    out.resize(start.saturating_add(len), 0);
-    let written = out.get_mut(start..).map(|space| bincode::encode_into_slice(&wire, space, CONFIG));
-    if !matches!(written, Some(Ok(written)) if written == len) {
-        out.truncate(start);
-        return Err(REFUSED);
-    }
-    Ok(())
+pub fn encode(token: &TokenView<'_>, out: &mut Vec<u8>) {
+    // All at once, so that no half-written copy of a secret is left behind by growth.
+    out.reserve(usize::try_from(encoded_len(token)).unwrap_or_default());
+    integers(token).for_each(|value| push_varint(value, out));
+    out.extend_from_slice(token.text().as_bytes());
 }
 
-impl<'a> Wire<'a> {
-    fn of(token: &TokenView<'a>) -> Self {
-        let layout = token.layout();
-        let mut start = 0;
-        let mut lengths = layout.ends.iter().chain(&layout.extra_ends).map(|end| {
-            let len = end.saturating_sub(start);
-            start = *end;
-            len
-        });
-        let column_lens = std::array::from_fn(|_| lengths.next().unwrap_or(0));
-        let mut extra_lens = Vec::with_capacity(layout.extra_ends.len() / 2);
-        while let (Some(key), Some(value)) = (lengths.next(), lengths.next()) {
-            extra_lens.push((key, value));
+/// The integers of a record, in order.
+fn integers(token: &TokenView<'_>) -> impl Iterator<Item = u64> {
+    let layout = token.layout();
+    let stamps = [layout.revision, layout.created_ms, layout.updated_ms];
+    let pairs = layout.extra_ends.len() / 2;
+    let columns = lens(0, &layout.ends);
+    let extra = lens(layout.ends.last().copied().unwrap_or_default(), &layout.extra_ends);
+    stamps.into_iter().chain(columns).chain([pairs as u64]).chain(extra).chain([token.text().len() as u64])
+}
+
+/// Lengths of what ends there, the first beginning at `start`.
+fn lens(start: u32, ends: &[u32]) -> impl Iterator<Item = u64> {
+    let starts = std::iter::once(start).chain(ends.iter().copied());
+    ends.iter().zip(starts).map(|(end, start)| end.saturating_sub(start).into())
+}
+
+/// Reads varints one after the other.
+struct Varints<'a> {
+    rest: &'a [u8],
+}
+
+impl Varints<'_> {
+    fn next(&mut self) -> Result<u64, DecodeError> {
+        let (first, rest) = self.rest.split_first().ok_or(UNDECODABLE)?;
+        self.rest = rest;
+        if *first <= ONE_BYTE_MAX {
+            return Ok((*first).into());
         }
-        Self {
-            revision: layout.revision,
-            created_ms: layout.created_ms,
-            updated_ms: layout.updated_ms,
-            column_lens,
-            extra_lens,
-            text: token.text(),
-        }
+        self.next_long(*first)
     }
 
-    /// What the encoding takes when every integer is as short as it can be.
-    fn len(&self) -> u64 {
-        let numbers = [self.revision, self.created_ms, self.updated_ms].into_iter();
-        let columns = self.column_lens.iter().map(|len| u64::from(*len));
-        let extra = self.extra_lens.iter().flat_map(|(key, value)| [u64::from(*key), u64::from(*value)]);
-        let counts = [self.extra_lens.len() as u64, self.text.len() as u64];
-        let integers = numbers.chain(columns).chain(extra).chain(counts).map(varint_len);
-        integers.fold(self.text.len() as u64, u64::saturating_add)
+    fn next_long(&mut self, first: u8) -> Result<u64, DecodeError> {
+        let (value, shorter_max) = match first {
+            TWO_BYTES => (u16::from_le_bytes(self.array()?).into(), ONE_BYTE_MAX.into()),
+            FOUR_BYTES => (u32::from_le_bytes(self.array()?).into(), u16::MAX.into()),
+            EIGHT_BYTES => (u64::from_le_bytes(self.array()?), u32::MAX.into()),
+            _ => return Err(UNDECODABLE),
+        };
+        if value > shorter_max { Ok(value) } else { Err(TOO_LONG_VARINT) }
     }
 
-    fn into_view(self) -> Result<TokenView<'a>, DecodeError> {
-        let mut layout = Layout {
-            created_ms: self.created_ms,
-            updated_ms: self.updated_ms,
-            revision: self.revision,
-            extra_ends: Vec::with_capacity(self.extra_lens.len().saturating_mul(2)),
-            ..Layout::default()
-        };
-        let mut end = 0_u32;
-        let mut advance = |len: u32| {
-            end = end.checked_add(len).filter(|end| self.text.is_char_boundary(*end as usize))?;
-            Some(end)
-        };
-        for (column, (slot, len)) in layout.ends.iter_mut().zip(self.column_lens).enumerate() {
-            *slot = advance(len).ok_or(OUTSIDE)?;
-            layout.present |= u16::from(len != 0) << column;
+    /// The lengths of the columns, which are seldom longer than a byte can say.
+    fn next_lens(&mut self) -> Result<[u32; Column::COUNT], DecodeError> {
+        if let Some((bytes, rest)) = self.rest.split_first_chunk::<{ Column::COUNT }>()
+            && bytes.iter().all(|byte| *byte <= ONE_BYTE_MAX)
+        {
+            self.rest = rest;
+            return Ok(bytes.map(u32::from));
         }
-        for (key, value) in &self.extra_lens {
-            if *key == 0 || *value == 0 {
-                return Err(DecodeError::Invalid { rule: "empty extra key or value" });
-            }
-            layout.extra_ends.push(advance(*key).ok_or(OUTSIDE)?);
-            layout.extra_ends.push(advance(*value).ok_or(OUTSIDE)?);
+        let mut lens = [0; Column::COUNT];
+        for len in &mut lens {
+            *len = self.next_len()?;
         }
-        if end as usize != self.text.len() {
-            return Err(DecodeError::Invalid { rule: "text longer than its fields" });
+        Ok(lens)
+    }
+
+    /// The length of a field.
+    fn next_len(&mut self) -> Result<u32, DecodeError> {
+        u32::try_from(self.next()?).map_err(|_| UNDECODABLE)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(UNDECODABLE)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+}
+
+fn push_varint(value: u64, out: &mut Vec<u8>) {
+    match (u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
+        (Ok(byte), ..) if byte <= ONE_BYTE_MAX => out.push(byte),
+        (_, Ok(value), _) => {
+            out.push(TWO_BYTES);
+            out.extend(value.to_le_bytes());
         }
-        let view = TokenView::new(self.text, layout);
-        check(&view)?;
-        Ok(view)
+        (_, _, Ok(value)) => {
+            out.push(FOUR_BYTES);
+            out.extend(value.to_le_bytes());
+        }
+        _ => {
+            out.push(EIGHT_BYTES);
+            out.extend(value.to_le_bytes());
+        }
+    }
+}
+
+fn varint_len(value: u64) -> u64 {
+    match value {
+        0..=250 => 1,
+        251..=0xFFFF => 3,
+        0x1_0000..=0xFFFF_FFFF => 5,
+        _ => 9,
     }
 }
 
 fn check(view: &TokenView<'_>) -> Result<(), DecodeError> {
-    if view.id().is_none() {
+    if view.layout().len(Column::Id) == 0 {
         return Err(DecodeError::Invalid { rule: "record without an id" });
     }
     if view.revision().is_none() {
         return Err(DecodeError::Invalid { rule: "record without a revision" });
     }
-    if !view.extra().map(|(key, _)| key).is_sorted_by(|before, after| before < after) {
+    if !view.layout().extra_ends.is_empty()
+        && !view.extra().map(|(key, _)| key).is_sorted_by(|before, after| before < after)
+    {
         return Err(DecodeError::Invalid { rule: "extra keys not in ascending order" });
     }
     check_keys(view)
@@ -160,20 +211,12 @@ pub fn checked_len(token: &TokenView<'_>) -> Result<u64, DecodeError> {
 }
 
 fn check_keys(token: &TokenView<'_>) -> Result<(), DecodeError> {
-    for key in Column::KEYS {
-        let len = token.column(key).map_or(0, str::len) as u64;
-        if len > KEY_LEN_MAX.into() {
-            return Err(DecodeError::TooLong { what: key.name(), len, limit: KEY_LEN_MAX.into() });
-        }
+    if token.text().len() <= KEY_LEN_MAX as usize {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn varint_len(value: u64) -> u64 {
-    match value {
-        0..=250 => 1,
-        251..=0xFFFF => 3,
-        0x1_0000..=0xFFFF_FFFF => 5,
-        _ => 9,
-    }
+    let len = |key| token.layout().len(key);
+    let too_long = Column::KEYS.into_iter().find(|key| len(*key) > KEY_LEN_MAX);
+    too_long.map_or(Ok(()), |key| {
+        Err(DecodeError::TooLong { what: key.name(), len: len(key).into(), limit: KEY_LEN_MAX.into() })
+    })
 }

@@ -15,7 +15,7 @@ use self::table::{KeyTable, SEGMENTS, segment};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
 use crate::log::Location;
-use crate::log::source::Source;
+use crate::log::source::{Row, Source};
 use crate::token::{Column, TokenView};
 
 /// Rows that one generation can have seen; a compaction numbers them anew.
@@ -99,6 +99,28 @@ impl Index {
         self.location(standing.row) == standing.at
     }
 
+    /// The oldest row with this key: its number, its place, its content.
+    pub(crate) fn look_up<'a>(
+        &self,
+        source: &'a Source,
+        column: Column,
+        key: &str,
+    ) -> Result<Option<(u32, Location, Row<'a>)>> {
+        let mut found = Ok(None);
+        self.tables[table(column)].oldest(self.hash(key), |row| {
+            let at = self.location(row);
+            match source.row(at) {
+                Ok(read) if read.column(column) != Some(key) => false,
+                // An error ends the search too: what cannot be read is not "another key".
+                read => {
+                    found = read.map(|read| Some((row, at, read)));
+                    true
+                }
+            }
+        });
+        found
+    }
+
     /// Hands the oldest row with this key to `f`: its number, its place, its content.
     pub(crate) fn find<R>(
         &self,
@@ -107,29 +129,13 @@ impl Index {
         key: &str,
         f: impl FnOnce(u32, Location, &TokenView<'_>) -> R,
     ) -> Result<Option<R>> {
-        let mut f = Some(f);
-        let mut found = Ok(None);
-        self.tables[table(column)].oldest(self.hash(key), |row| {
-            let at = self.location(row);
-            let read = source.read(at, |view| {
-                let f = f.take_if(|_| view.column(column) == Some(key))?;
-                Some(f(row, at, view))
-            });
-            match read {
-                Ok(None) => false,
-                // An error ends the search too: what cannot be read is not "another key".
-                hit_or_error => {
-                    found = hit_or_error;
-                    true
-                }
-            }
-        });
-        found
+        let found = self.look_up(source, column, key)?;
+        Ok(found.map(|(row, at, read)| read.view(|view| f(row, at, &view))))
     }
 
     /// The oldest row with this key.
     pub(crate) fn find_row(&self, source: &Source, column: Column, key: &str) -> Result<Option<u32>> {
-        self.find(source, column, key, |row, _, _| row)
+        Ok(self.look_up(source, column, key)?.map(|(row, ..)| row))
     }
 
     /// The other rows with the key of its oldest row, oldest first.

@@ -1,4 +1,4 @@
-//! Reading one record by its place, through a map or by copying. Checks every byte of what it returns.
+//! Reading one row by its place, through a map or by copying. Checks every byte of what it returns.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::{Location, append};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::FRAME_LEN_MAX;
 use crate::format::operation::{self, Located, Operation};
-use crate::format::seal::Codec;
+use crate::format::seal::{Codec, Contents};
 use crate::options::ReadMode;
 use crate::storage::{File, Map};
-use crate::token::{Token, TokenView};
+use crate::token::{Column, Token, TokenView};
 use crate::wipe::Wiped;
 
 /// An end beyond comes from a page that cannot be right; it is found out when the frames before it are read.
@@ -83,41 +83,58 @@ impl Source {
         Ok(Some(Self { generation: self.generation, older: self.older.clone(), ..longer }))
     }
 
-    /// Hands the record at this place to `f`, after checking all of it.
-    pub(crate) fn read<R>(&self, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R> {
+    /// The row at this place, after checking every byte of its record.
+    pub(crate) fn row(&self, at: Location) -> Result<Row<'_>> {
         match &self.older {
-            Some(older) if at.is_odd() == older.is_odd() => older.read_here(at, f),
-            _ => self.read_here(at, f),
+            Some(older) if at.is_odd() == older.is_odd() => older.row_here(at),
+            _ => self.row_here(at),
         }
+    }
+
+    /// Hands the row at this place to `f`, after checking every byte of its record.
+    pub(crate) fn read<R>(&self, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R> {
+        Ok(self.row(at)?.view(|view| f(&view)))
     }
 
     fn is_odd(&self) -> bool {
         !self.generation.is_multiple_of(2)
     }
 
-    fn read_here<R>(&self, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R> {
-        let damaged = |reason| Error::Corrupt { path: self.path.clone(), offset: at.offset(), reason };
+    fn row_here(&self, at: Location) -> Result<Row<'_>> {
+        if let (Some(map), Contents::Plain) = (&self.map, &self.codec.contents) {
+            let bytes = map.get(at.offset(), at.len()).ok_or_else(|| self.missing(at))?;
+            let view = operation::decode_put(self.codec.seed, at.offset(), bytes);
+            return view.map(Row::InPlace).map_err(|reason| self.damaged(at, reason));
+        }
+        self.copied_row(at)
+    }
+
+    /// The same in memory of its own: what is read by copying, or opened.
+    fn copied_row(&self, at: Location) -> Result<Row<'_>> {
         let copied;
         let bytes = if let Some(map) = &self.map {
-            map.get(at.offset(), at.len())
+            map.get(at.offset(), at.len()).ok_or_else(|| self.missing(at))?
         } else {
             copied = self.copy(at)?;
-            Some(&*copied)
+            &*copied
         };
-        let missing = DecodeError::Truncated { needed: at.len(), available: 0 };
-        let bytes = bytes.ok_or_else(|| damaged(missing))?;
         let mut plain = Wiped::default();
         let read = operation::decode_by(&self.codec, at.offset(), bytes, &mut plain);
-        read.and_then(|located| row(&located, at, f)).map_err(damaged)
+        let token = read.and_then(|located| copied_put(&located, at));
+        token.map(Row::Copied).map_err(|reason| self.damaged(at, reason))
+    }
+
+    fn damaged(&self, at: Location, reason: DecodeError) -> Error {
+        Error::Corrupt { path: self.path.clone(), offset: at.offset(), reason }
+    }
+
+    fn missing(&self, at: Location) -> Error {
+        self.damaged(at, DecodeError::Truncated { needed: at.len(), available: 0 })
     }
 
     /// A copy of the row at this place.
     pub(crate) fn token(&self, at: Location) -> Result<Token> {
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method is not general enough in its lifetime"
-        )]
-        self.read(at, |row| row.to_token())
+        self.row(at).map(Row::into_token)
     }
 
     fn copy(&self, at: Location) -> Result<Wiped> {
@@ -138,10 +155,42 @@ impl Source {
     }
 }
 
-/// Hands the row that was put here to `f`.
-fn row<R>(located: &Located<'_>, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R, DecodeError> {
+/// A row whose record was checked.
+pub(crate) enum Row<'a> {
+    /// In the map.
+    InPlace(TokenView<'a>),
+    /// Read by copying, or opened.
+    Copied(Token),
+}
+
+impl Row<'_> {
+    pub(crate) fn column(&self, column: Column) -> Option<&str> {
+        match self {
+            Self::InPlace(view) => view.column(column),
+            Self::Copied(token) => token.column(column),
+        }
+    }
+
+    /// Hands it over, wherever it lies.
+    pub(crate) fn view<R>(self, f: impl FnOnce(TokenView<'_>) -> R) -> R {
+        match self {
+            Self::InPlace(view) => f(view),
+            Self::Copied(token) => f(token.view()),
+        }
+    }
+
+    pub(crate) fn into_token(self) -> Token {
+        match self {
+            Self::InPlace(view) => view.into_token(),
+            Self::Copied(token) => token,
+        }
+    }
+}
+
+/// The row that was put here.
+fn copied_put(located: &Located<'_>, at: Location) -> Result<Token, DecodeError> {
     match &located.operation {
-        Operation::Put(view) if located.len == at.len() => Ok(f(view)),
-        _ => Err(DecodeError::Invalid { rule: "another operation where a put was" }),
+        Operation::Put(view) if located.len == at.len() => Ok(view.to_token()),
+        _ => Err(operation::NO_PUT),
     }
 }

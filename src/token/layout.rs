@@ -91,6 +91,13 @@ impl Layout {
         Some(slice(text, start, self.ends[at]))
     }
 
+    /// Length of a column's text, in bytes.
+    pub(crate) fn len(&self, column: Column) -> u32 {
+        let at = column as usize;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        self.ends[at].saturating_sub(start)
+    }
+
     /// The extra pair with this number, in the order of their keys.
     pub(crate) fn extra<'a>(&self, text: &'a str, number: usize) -> Option<(&'a str, &'a str)> {
         let start = match number.checked_sub(1) {

@@ -26,6 +26,10 @@ impl<'a> TokenView<'a> {
         Token::from_parts(self.text.into(), self.layout.clone())
     }
 
+    pub(crate) fn into_token(self) -> Token {
+        Token::from_parts(self.text.into(), self.layout)
+    }
+
     /// See [`Token::id`].
     #[must_use]
     pub fn id(&self) -> Option<&'a str> {

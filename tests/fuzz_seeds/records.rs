@@ -36,6 +36,6 @@ fn stored(saves: &[Token]) -> Vec<u8> {
         store.save_token(token).unwrap();
     }
     let mut bytes = Vec::new();
-    record::encode(&store.get_tokens().unwrap()[0].view(), &mut bytes).unwrap();
+    record::encode(&store.get_tokens().unwrap()[0].view(), &mut bytes);
     bytes
 }
