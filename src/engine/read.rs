@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Engine, Shared};
 use crate::error::{Error, Result};
 use crate::log::Location;
-use crate::log::source::Source;
+use crate::log::source::{Row, Source};
 use crate::matching::{self, Selector};
 use crate::token::{Column, Token, TokenView};
 
@@ -16,19 +16,21 @@ impl Engine {
     /// The oldest row with this key.
     pub(crate) fn get(&self, column: Column, key: &str) -> Result<Option<Token>> {
         let shared = self.readable()?;
-        let found = shared.index.look_up(&shared.source, column, key)?.map(|(.., row)| row.into_token());
+        let mut row = Row::default();
+        let found = shared.index.find_into(&shared.source, column, key, &mut row)?;
         self.meters.found(found.as_ref());
-        Ok(found)
+        Ok(found.map(|_| row.into_token()))
     }
 
     /// Hands the oldest row with this key to `f`, outside all locks.
     pub(crate) fn view<R>(&self, column: Column, key: &str, f: impl FnOnce(TokenView<'_>) -> R) -> Result<Option<R>> {
         let shared = self.readable()?;
         let source = shared.source.pin();
-        let found = shared.index.look_up(&source, column, key)?;
+        let mut row = Row::default();
+        let found = shared.index.find_into(&source, column, key, &mut row)?;
         drop(shared);
         self.meters.found(found.as_ref());
-        Ok(found.map(|(.., row)| row.view(f)))
+        Ok(found.map(|_| row.into_view(f)))
     }
 
     /// The row that a partial token means.

@@ -12,6 +12,7 @@ impl<'a> Input<'a> {
         Self { rest: bytes }
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(DecodeError::Truncated { needed: len as u64, available: self.rest.len() as u64 });
@@ -20,6 +21,7 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(super) fn chunk<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let available = self.rest.len() as u64;
         let Some((taken, rest)) = self.rest.split_first_chunk() else {
@@ -41,6 +43,7 @@ impl<'a> Input<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    #[inline]
     pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_le_bytes)
     }

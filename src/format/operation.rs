@@ -118,13 +118,19 @@ pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, Deco
     Ok(raw.locate(raw.padding, operation))
 }
 
-/// Reads the put of a plain log that starts at `offset` and is all of `bytes`: what a find does.
+/// Reads the put of a plain log that starts at `offset` and is all of `bytes`, into an empty view: what a find does.
 ///
 /// # Errors
 /// As [`decode`], and for anything but a put, or one of another length.
-pub(crate) fn decode_put(seed: Seed, offset: u64, bytes: &[u8]) -> Result<TokenView<'_>, DecodeError> {
+#[inline]
+pub(crate) fn decode_put_into<'a>(
+    seed: Seed,
+    offset: u64,
+    bytes: &'a [u8],
+    view: &mut TokenView<'a>,
+) -> Result<(), DecodeError> {
     let raw = Raw::decode(seed, offset, bytes, RECORD_LEN_MAX)?;
-    if raw.kind == PUT && raw.len == bytes.len() as u64 { record::decode(raw.content) } else { Err(NO_PUT) }
+    if raw.kind == PUT && raw.len == bytes.len() as u64 { record::decode_into(raw.content, view) } else { Err(NO_PUT) }
 }
 
 /// Reads the operation of any log that starts at `offset`, the first of `bytes`. A sealed content is opened into `plain`.

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use super::{DecodeError, KEY_LEN_MAX, RECORD_LEN_MAX};
-use crate::token::{Column, Layout, TokenView};
+use crate::token::{Column, TokenView};
 
 const UNDECODABLE: DecodeError = DecodeError::Invalid { rule: "record does not decode" };
 const TOO_LONG_VARINT: DecodeError = DecodeError::Invalid { rule: "record with an integer longer than it need be" };
@@ -25,32 +25,31 @@ const EIGHT_BYTES: u8 = 253;
 /// # Errors
 /// Anything that a writer following FORMAT.md would not write, to the last byte.
 pub fn decode(bytes: &[u8]) -> Result<TokenView<'_>, DecodeError> {
+    let mut view = TokenView::default();
+    decode_into(bytes, &mut view)?;
+    Ok(view)
+}
+
+/// The same into an empty view: a find moves none about. What it holds after an error means nothing.
+pub(crate) fn decode_into<'a>(bytes: &'a [u8], view: &mut TokenView<'a>) -> Result<(), DecodeError> {
     if bytes.len() > RECORD_LEN_MAX as usize {
         let (len, limit) = (bytes.len() as u64, RECORD_LEN_MAX.into());
         return Err(DecodeError::TooLong { what: "record", len, limit });
     }
+    let (view_text, layout) = view.parts_mut();
     let mut input = Varints { rest: bytes };
-    let mut layout =
-        Layout { revision: input.next()?, created_ms: input.next()?, updated_ms: input.next()?, ..Layout::default() };
+    layout.revision = input.next()?;
+    layout.created_ms = input.next()?;
+    layout.updated_ms = input.next()?;
     let mut end = 0_u32;
     for (slot, (bit, len)) in layout.ends.iter_mut().zip(input.next_lens()?.into_iter().enumerate()) {
         end = end.checked_add(len).ok_or(OUTSIDE)?;
         *slot = end;
         layout.present |= u16::from(len != 0) << bit;
     }
-    let pairs = usize::try_from(input.next()?).map_err(|_| UNDECODABLE)?;
+    let pairs = input.next()?;
     if pairs > 0 {
-        // Each takes two bytes or more: no length that is only said makes anybody allocate much.
-        let lens = pairs.checked_mul(2).filter(|lens| *lens <= input.rest.len()).ok_or(UNDECODABLE)?;
-        layout.extra_ends.reserve_exact(lens);
-        for _ in 0..lens {
-            let len = input.next_len()?;
-            if len == 0 {
-                return Err(DecodeError::Invalid { rule: "empty extra key or value" });
-            }
-            end = end.checked_add(len).ok_or(OUTSIDE)?;
-            layout.extra_ends.push(end);
-        }
+        end = input.next_extra(pairs, end, &mut layout.extra_ends)?;
     }
     let text_len = input.next()?;
     let text = input.rest;
@@ -60,16 +59,18 @@ pub fn decode(bytes: &[u8]) -> Result<TokenView<'_>, DecodeError> {
         Ordering::Greater => return Err(UNDECODABLE),
     }
     let text = std::str::from_utf8(text).map_err(|_| UNDECODABLE)?;
+    match (end as usize).cmp(&text.len()) {
+        Ordering::Less => return Err(DecodeError::Invalid { rule: "text longer than its fields" }),
+        Ordering::Equal => {}
+        Ordering::Greater => return Err(OUTSIDE),
+    }
+    // Ends ascend, and the last one is the text's.
     let is_boundary = |end: &u32| text.is_char_boundary(*end as usize);
     if !(layout.ends.iter().all(is_boundary) && layout.extra_ends.iter().all(is_boundary)) {
         return Err(OUTSIDE);
     }
-    if end as usize != text.len() {
-        return Err(DecodeError::Invalid { rule: "text longer than its fields" });
-    }
-    let view = TokenView::new(text, layout);
-    check(&view)?;
-    Ok(view)
+    *view_text = text;
+    check(view)
 }
 
 /// Length of a token's record, in bytes.
@@ -109,6 +110,7 @@ struct Varints<'a> {
 }
 
 impl Varints<'_> {
+    #[inline]
     fn next(&mut self) -> Result<u64, DecodeError> {
         let (first, rest) = self.rest.split_first().ok_or(UNDECODABLE)?;
         self.rest = rest;
@@ -129,6 +131,7 @@ impl Varints<'_> {
     }
 
     /// The lengths of the columns, which are seldom longer than a byte can say.
+    #[inline]
     fn next_lens(&mut self) -> Result<[u32; Column::COUNT], DecodeError> {
         if let Some((bytes, rest)) = self.rest.split_first_chunk::<{ Column::COUNT }>()
             && bytes.iter().all(|byte| *byte <= ONE_BYTE_MAX)
@@ -141,6 +144,24 @@ impl Varints<'_> {
             *len = self.next_len()?;
         }
         Ok(lens)
+    }
+
+    /// The lengths of so many pairs of extra values, the first of which begins at `end`; returns where the last one ends.
+    #[cold]
+    fn next_extra(&mut self, pairs: u64, mut end: u32, ends: &mut Vec<u32>) -> Result<u32, DecodeError> {
+        // Each takes two bytes or more: no length that is only said makes anybody allocate much.
+        let count = usize::try_from(pairs).ok().and_then(|pairs| pairs.checked_mul(2));
+        let count = count.filter(|count| *count <= self.rest.len()).ok_or(UNDECODABLE)?;
+        ends.reserve_exact(count);
+        for _ in 0..count {
+            let len = self.next_len()?;
+            if len == 0 {
+                return Err(DecodeError::Invalid { rule: "empty extra key or value" });
+            }
+            end = end.checked_add(len).ok_or(OUTSIDE)?;
+            ends.push(end);
+        }
+        Ok(end)
     }
 
     /// The length of a field.
@@ -182,6 +203,7 @@ fn varint_len(value: u64) -> u64 {
     }
 }
 
+#[inline]
 fn check(view: &TokenView<'_>) -> Result<(), DecodeError> {
     if view.layout().len(Column::Id) == 0 {
         return Err(DecodeError::Invalid { rule: "record without an id" });

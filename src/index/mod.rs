@@ -4,6 +4,7 @@
 //! [`Source`], and every record that is compared is checked first, so that damage is an error and never a miss.
 
 mod build;
+mod flat;
 mod rows;
 mod table;
 
@@ -99,21 +100,25 @@ impl Index {
         self.location(standing.row) == standing.at
     }
 
-    /// The oldest row with this key: its number, its place, its content.
-    pub(crate) fn look_up<'a>(
+    /// Reads the oldest row with this key into `read`; returns its number and its place. What else is read is another row.
+    pub(crate) fn find_into<'a>(
         &self,
         source: &'a Source,
         column: Column,
         key: &str,
-    ) -> Result<Option<(u32, Location, Row<'a>)>> {
+        read: &mut Row<'a>,
+    ) -> Result<Option<(u32, Location)>> {
         let mut found = Ok(None);
         self.tables[table(column)].oldest(self.hash(key), |row| {
             let at = self.location(row);
-            match source.row(at) {
-                Ok(read) if read.column(column) != Some(key) => false,
+            match source.read_into(at, read) {
+                Ok(()) if read.view(|view| view.column(column) != Some(key)) => {
+                    *read = Row::default();
+                    false
+                }
                 // An error ends the search too: what cannot be read is not "another key".
-                read => {
-                    found = read.map(|read| Some((row, at, read)));
+                hit_or_error => {
+                    found = hit_or_error.map(|()| Some((row, at)));
                     true
                 }
             }
@@ -129,13 +134,14 @@ impl Index {
         key: &str,
         f: impl FnOnce(u32, Location, &TokenView<'_>) -> R,
     ) -> Result<Option<R>> {
-        let found = self.look_up(source, column, key)?;
-        Ok(found.map(|(row, at, read)| read.view(|view| f(row, at, &view))))
+        let mut read = Row::default();
+        let found = self.find_into(source, column, key, &mut read)?;
+        Ok(found.map(|(row, at)| read.view(|view| f(row, at, view))))
     }
 
     /// The oldest row with this key.
     pub(crate) fn find_row(&self, source: &Source, column: Column, key: &str) -> Result<Option<u32>> {
-        Ok(self.look_up(source, column, key)?.map(|(row, ..)| row))
+        self.find(source, column, key, |row, _, _| row)
     }
 
     /// The other rows with the key of its oldest row, oldest first.

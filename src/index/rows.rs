@@ -22,6 +22,7 @@ impl Rows {
     }
 
     /// The place of a row; `Location::NONE` too for a number that was not given.
+    #[inline]
     pub(super) fn get(&self, row: u32) -> Location {
         let (piece, at) = split(row);
         self.pieces.get(piece).and_then(|piece| piece.get(at)).copied().unwrap_or(Location::NONE)
@@ -54,6 +55,7 @@ impl Rows {
     }
 }
 
+#[inline]
 fn split(row: u32) -> (usize, usize) {
     ((row >> PIECE_BITS) as usize, row as usize % PIECE_LEN)
 }

@@ -34,15 +34,18 @@ impl Location {
         (offset < 1 << OFFSET_BITS && len < 1 << LEN_BITS).then_some(Self(odd | offset << LEN_BITS | len))
     }
 
+    #[inline]
     pub(crate) fn offset(self) -> u64 {
         ((self.0 & !ODD) >> LEN_BITS) * ALIGN
     }
 
+    #[inline]
     pub(crate) fn len(self) -> u64 {
         (self.0 & ((1 << LEN_BITS) - 1)) * ALIGN
     }
 
     /// Whether it lies in a generation with an odd number: of two that follow each other, one is.
+    #[inline]
     fn is_odd(self) -> bool {
         self.0 & ODD != 0
     }

@@ -10,7 +10,7 @@ use crate::format::operation::{self, Located, Operation};
 use crate::format::seal::{Codec, Contents};
 use crate::options::ReadMode;
 use crate::storage::{File, Map};
-use crate::token::{Column, Token, TokenView};
+use crate::token::{Token, TokenView};
 use crate::wipe::Wiped;
 
 /// An end beyond comes from a page that cannot be right; it is found out when the frames before it are read.
@@ -83,34 +83,39 @@ impl Source {
         Ok(Some(Self { generation: self.generation, older: self.older.clone(), ..longer }))
     }
 
-    /// The row at this place, after checking every byte of its record.
-    pub(crate) fn row(&self, at: Location) -> Result<Row<'_>> {
-        match &self.older {
-            Some(older) if at.is_odd() == older.is_odd() => older.row_here(at),
-            _ => self.row_here(at),
-        }
-    }
-
     /// Hands the row at this place to `f`, after checking every byte of its record.
     pub(crate) fn read<R>(&self, at: Location, f: impl FnOnce(&TokenView<'_>) -> R) -> Result<R> {
-        Ok(self.row(at)?.view(|view| f(&view)))
+        let mut row = Row::default();
+        self.read_into(at, &mut row)?;
+        Ok(row.view(|view| f(view)))
+    }
+
+    /// The same into an empty row, for whoever wants it longer.
+    #[inline]
+    pub(crate) fn read_into<'a>(&'a self, at: Location, row: &mut Row<'a>) -> Result<()> {
+        match &self.older {
+            Some(older) if at.is_odd() == older.is_odd() => older.read_here(at, row),
+            _ => self.read_here(at, row),
+        }
     }
 
     fn is_odd(&self) -> bool {
         !self.generation.is_multiple_of(2)
     }
 
-    fn row_here(&self, at: Location) -> Result<Row<'_>> {
+    #[inline]
+    fn read_here<'a>(&'a self, at: Location, row: &mut Row<'a>) -> Result<()> {
         if let (Some(map), Contents::Plain) = (&self.map, &self.codec.contents) {
             let bytes = map.get(at.offset(), at.len()).ok_or_else(|| self.missing(at))?;
-            let view = operation::decode_put(self.codec.seed, at.offset(), bytes);
-            return view.map(Row::InPlace).map_err(|reason| self.damaged(at, reason));
+            let read = operation::decode_put_into(self.codec.seed, at.offset(), bytes, &mut row.in_place);
+            return read.map_err(|reason| self.damaged(at, reason));
         }
-        self.copied_row(at)
+        row.copied = Some(self.copied_row(at)?.into());
+        Ok(())
     }
 
-    /// The same in memory of its own: what is read by copying, or opened.
-    fn copied_row(&self, at: Location) -> Result<Row<'_>> {
+    /// The row at this place in memory of its own: what is read by copying, or opened.
+    fn copied_row(&self, at: Location) -> Result<Token> {
         let copied;
         let bytes = if let Some(map) = &self.map {
             map.get(at.offset(), at.len()).ok_or_else(|| self.missing(at))?
@@ -120,8 +125,7 @@ impl Source {
         };
         let mut plain = Wiped::default();
         let read = operation::decode_by(&self.codec, at.offset(), bytes, &mut plain);
-        let token = read.and_then(|located| copied_put(&located, at));
-        token.map(Row::Copied).map_err(|reason| self.damaged(at, reason))
+        read.and_then(|located| copied_put(&located, at)).map_err(|reason| self.damaged(at, reason))
     }
 
     fn damaged(&self, at: Location, reason: DecodeError) -> Error {
@@ -134,7 +138,11 @@ impl Source {
 
     /// A copy of the row at this place.
     pub(crate) fn token(&self, at: Location) -> Result<Token> {
-        self.row(at).map(Row::into_token)
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is not general enough in its lifetime"
+        )]
+        self.read(at, |row| row.to_token())
     }
 
     fn copy(&self, at: Location) -> Result<Wiped> {
@@ -156,33 +164,36 @@ impl Source {
 }
 
 /// A row whose record was checked.
-pub(crate) enum Row<'a> {
-    /// In the map.
-    InPlace(TokenView<'a>),
-    /// Read by copying, or opened.
-    Copied(Token),
+#[derive(Default)]
+pub(crate) struct Row<'a> {
+    in_place: TokenView<'a>,
+    /// What was not read in place.
+    copied: Option<Box<Token>>,
 }
 
 impl Row<'_> {
-    pub(crate) fn column(&self, column: Column) -> Option<&str> {
-        match self {
-            Self::InPlace(view) => view.column(column),
-            Self::Copied(token) => token.column(column),
+    #[inline]
+    pub(crate) fn view<R>(&self, f: impl FnOnce(&TokenView<'_>) -> R) -> R {
+        match &self.copied {
+            None => f(&self.in_place),
+            Some(token) => f(&token.view()),
         }
     }
 
-    /// Hands it over, wherever it lies.
-    pub(crate) fn view<R>(self, f: impl FnOnce(TokenView<'_>) -> R) -> R {
-        match self {
-            Self::InPlace(view) => f(view),
-            Self::Copied(token) => f(token.view()),
+    /// Hands it over for good.
+    #[inline]
+    pub(crate) fn into_view<R>(self, f: impl FnOnce(TokenView<'_>) -> R) -> R {
+        match self.copied {
+            None => f(self.in_place),
+            Some(token) => f(token.view()),
         }
     }
 
+    #[inline]
     pub(crate) fn into_token(self) -> Token {
-        match self {
-            Self::InPlace(view) => view.into_token(),
-            Self::Copied(token) => token,
+        match self.copied {
+            None => self.in_place.into_token(),
+            Some(token) => *token,
         }
     }
 }

@@ -27,6 +27,7 @@ impl Map {
 
     /// How far bytes can be published, whatever the file's length.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> u64 {
         self.memory.len() as u64
     }
@@ -44,6 +45,7 @@ impl Map {
 
     /// The bytes there, or `None` if they are not all published.
     #[must_use]
+    #[inline]
     pub fn get(&self, offset: u64, len: u64) -> Option<&[u8]> {
         let end = offset.checked_add(len)?;
         if end > self.published.load(Ordering::Acquire) {

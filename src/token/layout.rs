@@ -82,6 +82,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    #[inline]
     pub(crate) fn column<'a>(&self, text: &'a str, column: Column) -> Option<&'a str> {
         let at = column as usize;
         if self.present & (1 << at) == 0 {
@@ -92,6 +93,7 @@ impl Layout {
     }
 
     /// Length of a column's text, in bytes.
+    #[inline]
     pub(crate) fn len(&self, column: Column) -> u32 {
         let at = column as usize;
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
@@ -123,6 +125,7 @@ impl Layout {
 }
 
 /// Empty outside the invariant: that is a token of over 4 GiB, which every store refuses.
+#[inline]
 fn slice(text: &str, start: u32, end: u32) -> &str {
     text.get(start as usize..end as usize).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use super::{Secret, Token};
 /// A stored token, read in place. What [`LogStore::view`](crate::LogStore::view) hands to its closure.
 ///
 /// Every column reads as in [`Token`]; nothing is copied until [`to_token`](Self::to_token).
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct TokenView<'a> {
     text: &'a str,
     layout: Layout,
@@ -18,6 +18,11 @@ pub struct TokenView<'a> {
 impl<'a> TokenView<'a> {
     pub(crate) fn new(text: &'a str, layout: Layout) -> Self {
         Self { text, layout }
+    }
+
+    /// To be filled.
+    pub(crate) fn parts_mut(&mut self) -> (&mut &'a str, &mut Layout) {
+        (&mut self.text, &mut self.layout)
     }
 
     /// A copy that lives on its own.
@@ -124,6 +129,7 @@ impl<'a> TokenView<'a> {
         self.layout.revision()
     }
 
+    #[inline]
     pub(crate) fn column(&self, column: Column) -> Option<&'a str> {
         self.layout.column(self.text, column)
     }
