@@ -268,10 +268,6 @@ impl Index {
         self.tables[table(column)].remove(hash, row);
     }
 
-    fn reserve(&mut self, column: Column, counts: &[usize; SEGMENTS]) {
-        self.tables[table(column)].reserve(counts);
-    }
-
     /// An index without rows, of the same log.
     pub(crate) fn cleared(&self) -> Self {
         Self { dead_records: self.dead_records + self.live_rows, ..Self::new() }
