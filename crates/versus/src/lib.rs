@@ -1,6 +1,8 @@
-//! What one damaged place does to tokcask, and to the stores that could be taken in its place.
+//! tokcask beside the stores that could be taken in its place: what one damaged place does to each, and how fast each is.
 //!
-//! The same 200 commits go to each store, all of them acknowledged as durable; one place of a file is damaged; the
+//! **Speed** is [`speed`], and knows nothing of the rest.
+//!
+//! **Damage**: the same 200 commits go to each store, all of them acknowledged as durable; one place of a file is damaged; the
 //! store is opened and every key read. The program `tokcask-versus` counts the outcomes and prints a table.
 //!
 //! [`damage`] says what is damaged, [`tokens`] what is right, [`outcome`] what is counted as what, [`worker`] what a
@@ -13,6 +15,7 @@ pub mod image;
 pub mod measure;
 pub mod outcome;
 pub mod random;
+pub mod speed;
 pub mod table;
 pub mod tokens;
 pub mod worker;
