@@ -118,7 +118,7 @@ pub fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Located<'_>, Deco
     Ok(raw.locate(raw.padding, operation))
 }
 
-/// Reads the put of a plain log that starts at `offset` and is all of `bytes`, into an empty view: what a find does.
+/// Reads the put of a plain log that starts at `offset` and is all of `bytes`, into a view: what a find does.
 ///
 /// # Errors
 /// As [`decode`], and for anything but a put, or one of another length.

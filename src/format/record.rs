@@ -30,7 +30,7 @@ pub fn decode(bytes: &[u8]) -> Result<TokenView<'_>, DecodeError> {
     Ok(view)
 }
 
-/// The same into an empty view: a find moves none about. What it holds after an error means nothing.
+/// The same into a view, whatever it held: a find moves none about. What it holds after an error means nothing.
 pub(crate) fn decode_into<'a>(bytes: &'a [u8], view: &mut TokenView<'a>) -> Result<(), DecodeError> {
     if bytes.len() > RECORD_LEN_MAX as usize {
         let (len, limit) = (bytes.len() as u64, RECORD_LEN_MAX.into());
@@ -41,12 +41,14 @@ pub(crate) fn decode_into<'a>(bytes: &'a [u8], view: &mut TokenView<'a>) -> Resu
     layout.revision = input.next()?;
     layout.created_ms = input.next()?;
     layout.updated_ms = input.next()?;
-    let mut end = 0_u32;
+    let (mut end, mut present) = (0_u32, 0);
     for (slot, (bit, len)) in layout.ends.iter_mut().zip(input.next_lens()?.into_iter().enumerate()) {
         end = end.checked_add(len).ok_or(OUTSIDE)?;
         *slot = end;
-        layout.present |= u16::from(len != 0) << bit;
+        present |= u16::from(len != 0) << bit;
     }
+    layout.present = present;
+    layout.extra_ends.clear();
     let pairs = input.next()?;
     if pairs > 0 {
         end = input.next_extra(pairs, end, &mut layout.extra_ends)?;

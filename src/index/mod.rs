@@ -112,10 +112,7 @@ impl Index {
         self.tables[table(column)].oldest(self.hash(key), |row| {
             let at = self.location(row);
             match source.read_into(at, read) {
-                Ok(()) if read.view(|view| view.column(column) != Some(key)) => {
-                    *read = Row::default();
-                    false
-                }
+                Ok(()) if read.view(|view| view.column(column) != Some(key)) => false,
                 // An error ends the search too: what cannot be read is not "another key".
                 hit_or_error => {
                     found = hit_or_error.map(|()| Some((row, at)));

@@ -90,7 +90,7 @@ impl Source {
         Ok(row.view(|view| f(view)))
     }
 
-    /// The same into an empty row, for whoever wants it longer.
+    /// The same into a row, whatever it held: for whoever wants it longer.
     #[inline]
     pub(crate) fn read_into<'a>(&'a self, at: Location, row: &mut Row<'a>) -> Result<()> {
         match &self.older {
@@ -106,6 +106,7 @@ impl Source {
     #[inline]
     fn read_here<'a>(&'a self, at: Location, row: &mut Row<'a>) -> Result<()> {
         if let (Some(map), Contents::Plain) = (&self.map, &self.codec.contents) {
+            row.copied = None;
             let bytes = map.get(at.offset(), at.len()).ok_or_else(|| self.missing(at))?;
             let read = operation::decode_put_into(self.codec.seed, at.offset(), bytes, &mut row.in_place);
             return read.map_err(|reason| self.damaged(at, reason));

@@ -64,7 +64,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     bug(
         "an operation's checksum is not checked",
         "src/format/operation.rs",
-        "        if seed.crc(offset, &[head, content]) != crc {",
+        "        if seed.crc_of_operation(offset, head, content) != crc {",
         "    if crc == 0 {",
     ),
     Mutation {
@@ -174,10 +174,16 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ..bug(
             "keys are compared by their hash alone",
             "src/index/mod.rs",
-            "                let f = f.take_if(|_| view.column(column) == Some(key))?;",
-            "                let f = f.take_if(|_| view.column(column).is_some())?;",
+            "                Ok(()) if read.view(|view| view.column(column) != Some(key)) => false,",
+            "                Ok(()) if read.view(|view| view.column(column).is_none()) => false,",
         )
     },
+    bug(
+        "an id is taken for a new one because it is a number",
+        "src/index/build.rs",
+        "        let is_new = number.is_some_and(|number| number >= self.next_number);",
+        "        let is_new = number.is_some();",
+    ),
     Mutation {
         tests: &["batches"],
         ..bug(
@@ -190,8 +196,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     bug(
         "what cannot be read is another key",
         "src/index/mod.rs",
-        "                Ok(None) => false,\n                // An error",
-        "                Ok(None) | Err(_) => false,\n                // An error",
+        "                // An error ends the search too",
+        "                Err(_) => false,\n                // An error ends the search too",
     ),
     bug(
         "a failed sync does not stop writing",
