@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::index::{Index, Standing};
 use crate::log::source::Source;
 use crate::matching::Selector;
-use crate::token::{Column, Token, TokenView};
+use crate::token::{Column, Columns, Token, TokenView};
 
 /// Order of a row: base rows by their number, new rows after all of them.
 pub(crate) type Row = u64;
@@ -169,16 +169,20 @@ impl<'a> Overlay<'a> {
     }
 
     /// Reads whatever shares a key with this row that it did not have before, so that damage shows before anything is
-    /// written and not when the row is already durable.
-    pub(crate) fn check_keys(&self, before: Option<&Token>, row: &Token) -> Result<()> {
+    /// written and not when the row is already durable. Returns columns whose key certainly no row has.
+    pub(crate) fn check_keys(&self, before: Option<&Token>, row: &Token) -> Result<Columns> {
+        let mut free = Columns::default();
         for column in Column::KEYS {
             let key =
                 row.column(column).filter(|_| before.is_none_or(|before| before.column(column) != row.column(column)));
-            if let Some(key) = key {
-                self.index.find_row(self.source, column, key)?;
+            if let Some(key) = key
+                && self.index.find_row(self.source, column, key)?.is_none()
+                && !self.may_have(column, key)
+            {
+                free.add(column);
             }
         }
-        Ok(())
+        Ok(free)
     }
 
     /// Whether there is any row.
@@ -240,6 +244,11 @@ impl<'a> Overlay<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a row that was put here may have this key.
+    fn may_have(&self, column: Column, key: &str) -> bool {
+        !self.keys.is_empty() && self.keys.contains_key(&(column as usize, self.hash.hash_one(key)))
     }
 
     fn oldest(&self, column: Column, key: &str) -> Result<Option<Selected>> {

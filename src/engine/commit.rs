@@ -273,10 +273,12 @@ impl Shared {
         for (planned, at) in plan.operations.iter().zip(places) {
             match planned {
                 // Another thread may have put a newer generation's index in place of the one that this was planned on.
-                Planned::Put { row, replaces: Some((standing, before)), .. } if self.index.still_stands(*standing) => {
-                    self.index.replace(&self.source, *at, &row.view(), standing.row, &before.view())?;
+                Planned::Put { row, replaces: Some((standing, before)), free, .. }
+                    if self.index.still_stands(*standing) =>
+                {
+                    self.index.replace(&self.source, *at, &row.view(), standing.row, &before.view(), *free)?;
                 }
-                Planned::Put { row, .. } => self.index.put(&self.source, *at, &row.view())?,
+                Planned::Put { row, free, .. } => self.index.put(&self.source, *at, &row.view(), *free)?,
                 Planned::Delete(id) => drop(self.index.delete(&self.source, id)?),
                 Planned::Clear => {
                     let empty = self.index.cleared();

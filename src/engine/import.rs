@@ -112,7 +112,7 @@ impl Import {
         let before = place.as_ref().map(|(_, before)| before.as_ref());
         let row = Arc::new(matching::replace(token, id.unwrap_or(&number), before.map(Token::view).as_ref(), stamp)?);
         let len = record::checked_len(&row.view()).map_err(refused)?;
-        overlay.check_keys(before, &row)?;
+        let free = overlay.check_keys(before, &row)?;
         self.plan.next_revision += 1;
         self.plan.next_id = match id {
             Some(id) => matching::next_id_after(id, self.plan.next_id),
@@ -120,7 +120,7 @@ impl Import {
         };
         let replaces = place.as_ref().and_then(|(row, before)| Some((overlay.standing(*row)?, before.clone())));
         self.rows.push(overlay.put(place, row.clone()));
-        self.plan.push(Planned::Put { row, replaces, room: Room::Ordinary }, len);
+        self.plan.push(Planned::Put { row, replaces, free, room: Room::Ordinary }, len);
         self.report.imported += 1;
         Ok(())
     }

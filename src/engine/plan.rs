@@ -14,7 +14,7 @@ use crate::index::Standing;
 use crate::log::append::{Room, refused};
 use crate::matching::{self, Selector, Stamp};
 use crate::overlay::{Overlay, Savepoint, Selected};
-use crate::token::{Column, Token};
+use crate::token::{Column, Columns, Token};
 
 /// What a caller asks for.
 #[derive(Debug)]
@@ -91,6 +91,8 @@ pub(super) enum Planned {
         row: Arc<Token>,
         /// Where the row stands in whose place it comes, and how that reads; `None`: look for it.
         replaces: Option<(Standing, Arc<Token>)>,
+        /// Columns whose key no row has when its turn comes: nothing need be looked for there.
+        free: Columns,
         /// Where on a full disk it may go.
         room: Room,
     },
@@ -217,7 +219,7 @@ impl Plan {
         let before = row.as_ref().map(|(_, before)| before.view());
         let merged = Arc::new(matching::merge(token, before.as_ref(), new_id, stamp)?);
         let len = record::checked_len(&merged.view()).map_err(refused)?;
-        overlay.check_keys(row.as_ref().map(|(_, before)| before.as_ref()), &merged)?;
+        let free = overlay.check_keys(row.as_ref().map(|(_, before)| before.as_ref()), &merged)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
         if names_it {
@@ -227,7 +229,7 @@ impl Plan {
         if self.more_follow {
             overlay.put(row, merged.clone());
         }
-        self.push(Planned::Put { row: merged.clone(), replaces, room }, len);
+        self.push(Planned::Put { row: merged.clone(), replaces, free, room }, len);
         Ok(Outcome::Saved(merged))
     }
 

@@ -17,7 +17,7 @@ use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
 use crate::log::Location;
 use crate::log::source::{Row, Source};
-use crate::token::{Column, TokenView};
+use crate::token::{Column, Columns, TokenView};
 
 /// Rows that one generation can have seen; a compaction numbers them anew.
 const ROWS_MAX: u64 = u32::MAX as u64;
@@ -153,7 +153,10 @@ impl Index {
     /// As [`put`](Self::put).
     pub(crate) fn apply(&mut self, source: &Source, located: &Located<'_>) -> Result<Option<Self>> {
         match &located.operation {
-            Operation::Put(view) => self.put(source, source.place(located.offset, located.len)?, view).map(|()| None),
+            Operation::Put(view) => {
+                let at = source.place(located.offset, located.len)?;
+                self.put(source, at, view, Columns::default()).map(|()| None)
+            }
             Operation::Delete(id) => self.delete(source, id).map(|_| None),
             Operation::Clear => {
                 let empty = self.cleared();
@@ -164,18 +167,23 @@ impl Index {
         }
     }
 
-    /// A row with this record: in the place of the row with its id, or at the end.
+    /// A row with this record: in the place of the row with its id, or at the end. No row has the keys of the columns that
+    /// are `free`.
     ///
     /// # Errors
     /// A record in the way that cannot be read: the index is then of no more use.
-    pub(crate) fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>) -> Result<()> {
+    pub(crate) fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>, free: Columns) -> Result<()> {
         let id = view.id().expect("a record has an id");
-        let found = self.find(source, Column::Id, id, |row, _, before| (row, before.to_token()))?;
+        let found = if free.has(Column::Id) {
+            None
+        } else {
+            self.find(source, Column::Id, id, |row, _, before| (row, before.to_token()))?
+        };
         if let Some((row, before)) = found {
-            return self.replace(source, at, view, row, &before.view());
+            return self.replace(source, at, view, row, &before.view(), free);
         }
         let row = self.push(at)?;
-        self.insert_keys(source, row, view, None)
+        self.insert_keys(source, row, view, None, free)
     }
 
     /// A row with this record, in the place of a row that reads `before`.
@@ -189,6 +197,7 @@ impl Index {
         view: &TokenView<'_>,
         row: u32,
         before: &TokenView<'_>,
+        free: Columns,
     ) -> Result<()> {
         for column in Column::KEYS {
             if let Some(key) = before.column(column).filter(|key| view.column(column) != Some(key)) {
@@ -196,7 +205,7 @@ impl Index {
             }
         }
         self.relocate(row, at);
-        self.insert_keys(source, row, view, Some(before))
+        self.insert_keys(source, row, view, Some(before), free)
     }
 
     /// Keys that the row did not have before.
@@ -206,11 +215,12 @@ impl Index {
         row: u32,
         view: &TokenView<'_>,
         before: Option<&TokenView<'_>>,
+        free: Columns,
     ) -> Result<()> {
         for column in Column::KEYS {
             let known = before.and_then(|before| before.column(column));
             if let Some(key) = view.column(column).filter(|key| known != Some(key)) {
-                let oldest = self.find_row(source, column, key)?;
+                let oldest = if free.has(column) { None } else { self.find_row(source, column, key)? };
                 self.insert_key(column, self.hash(key), row, oldest);
             }
         }

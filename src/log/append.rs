@@ -18,6 +18,8 @@ use crate::wipe::wipe;
 /// End of the extension that puts may not use.
 pub(crate) const RESERVE_LEN: u64 = 64 << 10;
 
+/// An extension is this part of the log: what is taken ahead of need is not worth mentioning, and seldom made.
+const EXTENSION_PART: u64 = 32;
 const EXTENSION_LEN_MIN: u64 = 128 << 10;
 const EXTENSION_LEN_MAX: u64 = 16 << 20;
 const PAGE_LEN: usize = 4096;
@@ -113,7 +115,7 @@ impl Appender {
             self.capacity = self.capacity.max(len);
             return self.make_room(frame_len, room);
         }
-        let step = (self.end / 4).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_MAX);
+        let step = (self.end / EXTENSION_PART).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_MAX);
         // What deletes used of the reserve is put back as soon as there is room.
         let goal = needed.max(self.end.saturating_add(frame_len + RESERVE_LEN)).saturating_add(step);
         let full = match self.extend(goal.next_multiple_of(PAGE_LEN as u64), frame_len) {

@@ -65,6 +65,20 @@ impl Column {
     }
 }
 
+/// Some of the columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Columns(u16);
+
+impl Columns {
+    pub(crate) fn add(&mut self, column: Column) {
+        self.0 |= 1 << column as u16;
+    }
+
+    pub(crate) fn has(self, column: Column) -> bool {
+        self.0 & (1 << column as u16) != 0
+    }
+}
+
 /// Ends of the fields in the text, which of them are there, and what the store adds.
 ///
 /// Invariant, made by whoever makes one: ends ascend, lie on character boundaries, and the last is the text's length.

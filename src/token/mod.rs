@@ -10,7 +10,7 @@ mod view;
 
 pub use builder::TokenBuilder;
 pub(crate) use builder::assemble;
-pub(crate) use layout::{Column, Layout};
+pub(crate) use layout::{Column, Columns, Layout};
 pub use secret::Secret;
 pub use view::{Extra, TokenView};
 
