@@ -19,6 +19,7 @@
 //! ```
 
 mod activity;
+mod cores;
 mod engine;
 mod error;
 #[cfg(feature = "encryption")]

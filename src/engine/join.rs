@@ -204,6 +204,7 @@ pub(super) fn generation_in_doubt(
     // speaks of the later one alone. Nobody has appended to this file, so it ends with its last seal.
     let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
     let mut scanner = Scanner::new(file.as_ref(), &path, &head.codec, head.first, file_len);
+    scanner.use_all_cores();
     let reason = loop {
         if let Err(reason) = scanner.next_frame()?.map(drop) {
             break reason;

@@ -77,6 +77,7 @@ impl Recovery<'_> {
         let source = Source::new(file.clone(), self.path, codec, self.options.read_mode, file_len)?;
         let source = source.of_generation(head.generation);
         let mut scanner = Scanner::new(self.file.as_ref(), self.path, codec, head.first, file_len);
+        scanner.use_all_cores();
         let (index, dead_since_ms, reason) = self.replay(&mut scanner, &source, file_len, report)?;
         let (end, link) = (scanner.position(), scanner.link());
         let tail = tail::examine(self.file.as_ref(), self.path, codec.seed, end, file_len)?;

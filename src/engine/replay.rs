@@ -57,21 +57,25 @@ pub(super) fn replay(
     mut seen: impl FnMut(&Frame<'_>),
 ) -> Result<(Index, Option<u64>, DecodeError)> {
     let mut index = IndexBuilder::new();
+    let hasher = index.hasher();
     let mut dead_since_ms = None;
     loop {
-        let frame = match scanner.next_frame()? {
-            Ok(frame) => frame,
-            Err(reason) => {
-                refuse_forged(&reason, source.path(), scanner.position())?;
-                return Ok((index.finish(source)?, dead_since_ms, reason));
-            }
-        };
-        source.publish(frame.offset + frame.header.frame_len())?;
-        index.apply(source, &frame.operations)?;
-        if dead_since_ms.is_none() && index.dead_records() > 0 {
-            dead_since_ms = Some(frame.header.time_ms);
+        let read = scanner.next_burst(
+            |located| hasher.hash(located),
+            |frame, hashes| {
+                source.publish(frame.offset + frame.header.frame_len())?;
+                index.apply_hashed(source, &frame.operations, hashes)?;
+                if dead_since_ms.is_none() && index.dead_records() > 0 {
+                    dead_since_ms = Some(frame.header.time_ms);
+                }
+                seen(frame);
+                Ok(())
+            },
+        );
+        if let Err(reason) = read? {
+            refuse_forged(&reason, source.path(), scanner.position())?;
+            return Ok((index.finish(source)?, dead_since_ms, reason));
         }
-        seen(&frame);
     }
 }
 

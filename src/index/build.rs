@@ -5,15 +5,10 @@
 //! Only ids are looked up on the way, to see which row a record is of, and those seldom: an id that is a number is a new one if
 //! it is above all that were there.
 
-use std::cell::Cell;
-use std::num::NonZero;
-use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-
 use super::Index;
 use super::rows::Rows;
 use super::table::KeyTable;
+use crate::cores;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
 use crate::log::Location;
@@ -31,6 +26,20 @@ const ID: usize = 0;
 /// Hashes of the keys of one column, by row; for each column of `Column::KEYS`.
 type Hashes = [Vec<u32>; Column::KEYS.len()];
 
+/// Hashes of one row's keys.
+pub(crate) type KeyHashes = [u32; Column::KEYS.len()];
+
+/// Hashes keys as one index wants them, on any thread.
+pub(crate) struct KeyHasher(foldhash::quality::RandomState);
+
+impl KeyHasher {
+    /// Of a row that is put; of nothing else.
+    pub(crate) fn hash(&self, located: &Located<'_>) -> KeyHashes {
+        let Operation::Put(view) = &located.operation else { return [NONE; Column::KEYS.len()] };
+        Column::KEYS.map(|column| view.column(column).map_or(NONE, |key| super::hash(&self.0, key)))
+    }
+}
+
 /// An index in the making.
 pub(crate) struct IndexBuilder {
     /// The rows; of the tables, that of the ids, as far as they are listed.
@@ -47,30 +56,51 @@ impl IndexBuilder {
         Self { index: Index::new(), hashes: Hashes::default(), listed: 0, next_number: 0 }
     }
 
+    /// What [`apply_hashed`](Self::apply_hashed) wants hashed by.
+    pub(crate) fn hasher(&self) -> KeyHasher {
+        KeyHasher(self.index.hash.clone())
+    }
+
     /// Takes up the operations of a good frame, whose bytes `source` can already read.
     ///
     /// # Errors
     /// A seal that counts other rows, or a record in the way that cannot be read.
     pub(crate) fn apply(&mut self, source: &Source, operations: &[Located<'_>]) -> Result<()> {
-        for located in operations {
-            match &located.operation {
-                Operation::Put(view) => {
-                    self.put(source, source.place(located.offset, located.len)?, view)?;
-                }
-                Operation::Delete(id) => self.delete(source, id)?,
-                Operation::Clear => {
-                    self.index.clear();
-                    self.hashes.iter_mut().for_each(Vec::clear);
-                    self.listed = 0;
-                }
-                Operation::Sealed { rows } if *rows != self.index.len() => {
-                    let (expected, found) = (self.index.len(), *rows);
-                    let reason = DecodeError::Mismatch { field: "row count", expected, found };
-                    return Err(Error::Corrupt { path: source.path().into(), offset: located.offset, reason });
-                }
-                Operation::Sealed { .. } | Operation::Recovered { .. } => {}
-                Operation::Locked { .. } => return Err(super::locked(source, located)),
+        let hasher = self.hasher();
+        operations.iter().try_for_each(|located| self.apply_one(source, located, &hasher.hash(located)))
+    }
+
+    /// The same with the hashes of each.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub(crate) fn apply_hashed(
+        &mut self,
+        source: &Source,
+        operations: &[Located<'_>],
+        hashes: &[KeyHashes],
+    ) -> Result<()> {
+        operations.iter().zip(hashes).try_for_each(|(located, hashes)| self.apply_one(source, located, hashes))
+    }
+
+    fn apply_one(&mut self, source: &Source, located: &Located<'_>, hashes: &KeyHashes) -> Result<()> {
+        match &located.operation {
+            Operation::Put(view) => {
+                self.put(source, source.place(located.offset, located.len)?, view, hashes)?;
             }
+            Operation::Delete(id) => self.delete(source, id)?,
+            Operation::Clear => {
+                self.index.clear();
+                self.hashes.iter_mut().for_each(Vec::clear);
+                self.listed = 0;
+            }
+            Operation::Sealed { rows } if *rows != self.index.len() => {
+                let (expected, found) = (self.index.len(), *rows);
+                let reason = DecodeError::Mismatch { field: "row count", expected, found };
+                return Err(Error::Corrupt { path: source.path().into(), offset: located.offset, reason });
+            }
+            Operation::Sealed { .. } | Operation::Recovered { .. } => {}
+            Operation::Locked { .. } => return Err(super::locked(source, located)),
         }
         Ok(())
     }
@@ -94,19 +124,18 @@ impl IndexBuilder {
         self.index.locations()
     }
 
-    fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>) -> Result<()> {
+    fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>, hashes: &KeyHashes) -> Result<()> {
         let id = view.id().expect("a record has an id");
         let number = matching::counted(id);
         let is_new = number.is_some_and(|number| number >= self.next_number);
         let row = if is_new { None } else { self.find(source, id)? };
-        let hashes = Column::KEYS.map(|column| view.column(column).map_or(NONE, |key| self.index.hash(key)));
         let columns = self.hashes.iter_mut().zip(hashes);
         if let Some(row) = row {
             self.index.relocate(row, at);
-            columns.for_each(|(column, hash)| column[row as usize] = hash);
+            columns.for_each(|(column, hash)| column[row as usize] = *hash);
         } else {
             self.index.push(at)?;
-            columns.for_each(|(column, hash)| column.push(hash));
+            columns.for_each(|(column, hash)| column.push(*hash));
             self.next_number = number.map_or(self.next_number, |number| self.next_number.max(number + 1));
         }
         Ok(())
@@ -145,24 +174,12 @@ impl IndexBuilder {
         let Index { rows, tables, .. } = &mut index;
         let later = Later { rows, source };
         let first = if listed > 0 { ID + 1 } else { ID };
-        let jobs = Mutex::new(Column::KEYS.into_iter().zip(&hashes).zip(tables).skip(first));
-        let next_job = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let fill = || {
-            while let Some(((column, hashes), table)) = next_job() {
-                later.fill(column, hashes, table)?;
-            }
-            Ok(())
-        };
-        let cores =
-            if hashes[ID].len() < ROWS_TO_SHARE { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) };
-        thread::scope(|scope| {
-            // A thread that the system refuses is not needed: this one goes on until nothing is left to do.
-            let spawn = |_| thread::Builder::new().spawn_scoped(scope, fill).ok();
-            let others: Vec<_> = (1..cores.min(Column::KEYS.len())).filter_map(spawn).collect();
-            let ours = fill();
-            let joined = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            joined.fold(ours, Result::and)
-        })?;
+        let jobs = Column::KEYS.into_iter().zip(&hashes).zip(tables).skip(first);
+        let cores = if hashes[ID].len() < ROWS_TO_SHARE { 1 } else { cores::count().min(Column::KEYS.len()) };
+        let filled = cores::on_cores(cores, jobs, |sorted: &mut Vec<_>, ((column, hashes), table)| {
+            later.fill(column, hashes, table, sorted)
+        });
+        filled.into_iter().collect::<Result<()>>()?;
         Ok(index)
     }
 }
@@ -175,7 +192,8 @@ struct Later<'a> {
 
 impl Later<'_> {
     /// Fills one table with the rows that have a key, oldest first within each segment.
-    fn fill(&self, column: Column, hashes: &[u32], table: &mut KeyTable) -> Result<()> {
+    /// `sorted` is memory to use.
+    fn fill(&self, column: Column, hashes: &[u32], table: &mut KeyTable, sorted: &mut Vec<(u32, u32)>) -> Result<()> {
         let rows = || (0_u32..).zip(hashes.iter().copied()).filter(|(_, hash)| *hash != NONE);
         let mut counts = [0_usize; super::SEGMENTS];
         rows().for_each(|(_, hash)| counts[super::segment(hash)] += 1);
@@ -186,31 +204,28 @@ impl Later<'_> {
             *start = total;
             total += count;
         }
-        let mut sorted = vec![(0, 0); total];
+        sorted.resize(total, (0, 0));
         for (row, hash) in rows() {
             let next = &mut next[super::segment(hash)];
             sorted[*next] = (row, hash);
             *next += 1;
         }
-        for (row, hash) in sorted {
-            let oldest = self.oldest_with_key_of(table, column, hash, row)?;
-            table.insert(hash, row, oldest);
+        let mut failed = None;
+        for &mut (row, hash) in sorted {
+            table.insert_youngest(hash, row, |older| {
+                let same = self.have_same_key(column, older, row);
+                same.unwrap_or_else(|error| {
+                    failed = Some(error);
+                    true
+                })
+            });
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
-    /// The oldest row with the same key as `row`, which is not in the table itself.
-    fn oldest_with_key_of(&self, table: &KeyTable, column: Column, hash: u32, row: u32) -> Result<Option<u32>> {
-        let failed = Cell::new(None);
-        let found = table.oldest(hash, |candidate| {
-            let same = self.source.read(self.rows.get(row), |ours| {
-                self.source.read(self.rows.get(candidate), |theirs| ours.column(column) == theirs.column(column))
-            });
-            same.and_then(|same| same).unwrap_or_else(|error| {
-                failed.set(Some(error));
-                true
-            })
-        });
-        failed.take().map_or(Ok(found), Err)
+    fn have_same_key(&self, column: Column, row: u32, other: u32) -> Result<bool> {
+        self.source.read(self.rows.get(row), |ours| {
+            self.source.read(self.rows.get(other), |theirs| ours.column(column) == theirs.column(column))
+        })?
     }
 }

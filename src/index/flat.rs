@@ -62,6 +62,24 @@ impl FlatTable {
         self.len += 1;
     }
 
+    /// The row of the first entry under this hash for whose row `is` holds. If there is none, adds an entry.
+    pub(super) fn find_or_insert(&mut self, hash: u32, row: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.reserve(1);
+        let mut at = self.home(hash);
+        loop {
+            let entry = &mut self.entries[at];
+            if entry.hash == FREE {
+                *entry = Entry { hash, row };
+                self.len += 1;
+                return None;
+            }
+            if entry.hash == hash && is(entry.row) {
+                return Some(entry.row);
+            }
+            at = if at + 1 == self.entries.len() { 0 } else { at + 1 };
+        }
+    }
+
     /// Takes an entry out, and moves up those that it was in the way of.
     pub(super) fn remove(&mut self, place: Place) {
         let capacity = self.entries.len();

@@ -295,13 +295,18 @@ impl Index {
         (tables + self.rows.memory() + size_of::<Self>()) as u64
     }
 
+    #[inline]
     fn hash(&self, key: &str) -> u32 {
-        let mut hasher = self.hash.build_hasher();
-        hasher.write(key.as_bytes());
-        let hash = hasher.finish();
-        // 0 stands for "no key" while an index is built.
-        u32::try_from(hash >> u32::BITS).expect("half of the bits").max(1)
+        hash(&self.hash, key)
     }
+}
+
+#[inline]
+fn hash(state: &foldhash::quality::RandomState, key: &str) -> u32 {
+    let mut hasher = state.build_hasher();
+    hasher.write(key.as_bytes());
+    // 0 stands for "no key" while an index is built.
+    u32::try_from(hasher.finish() >> u32::BITS).expect("half of the bits").max(1)
 }
 
 /// Rows that nobody can read here are not to be missed silently.

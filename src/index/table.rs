@@ -65,6 +65,13 @@ impl KeyTable {
         }
     }
 
+    /// Adds a row that is younger than all that are there. `is_key` tells of older rows whether they have its key.
+    pub(super) fn insert_youngest(&mut self, hash: u32, row: u32, is_key: impl FnMut(u32) -> bool) {
+        if let Some(oldest) = self.segments[segment(hash)].find_or_insert(hash, row, is_key) {
+            self.younger[place(oldest)].entry(oldest).or_default().insert(row);
+        }
+    }
+
     /// Takes a row out from under a key with this hash; returns whether it was there.
     pub(super) fn remove(&mut self, hash: u32, row: u32) -> bool {
         let younger = &self.younger;

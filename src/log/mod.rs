@@ -3,6 +3,7 @@
 //! One scanner serves opening, verifying, dumping, salvaging, compaction and backup.
 
 pub(crate) mod append;
+mod burst;
 pub(crate) mod scan;
 pub(crate) mod source;
 pub(crate) mod tail;

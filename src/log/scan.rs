@@ -3,8 +3,10 @@
 //! Stops at the first frame that is not good and says why; what that means is decided elsewhere (FORMAT.md, "What a
 //! reader decides").
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cores;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::header::FRAMES_AT;
@@ -18,14 +20,14 @@ const WINDOW_LEN: u64 = 1 << 20;
 
 /// Where a scan stands.
 pub(crate) struct Scanner<'a> {
-    window: Window<'a>,
-    codec: Codec,
+    pub(super) window: Window<'a>,
+    pub(super) codec: Codec,
     /// The contents of the present frame, where the log has them sealed.
     plain: Wiped,
-    at: u64,
-    link: Link,
-    last: Option<(u64, FrameHeader)>,
-    resumed: bool,
+    pub(super) at: u64,
+    pub(super) link: Link,
+    pub(super) last: Option<(u64, FrameHeader)>,
+    pub(super) resumed: bool,
 }
 
 /// A good frame.
@@ -91,6 +93,11 @@ impl<'a> Scanner<'a> {
         }))
     }
 
+    /// How much there is still to read, in bytes.
+    pub(super) fn left(&self) -> u64 {
+        self.window.end.saturating_sub(self.at)
+    }
+
     /// End of the last good frame.
     pub(crate) fn position(&self) -> u64 {
         self.at
@@ -120,12 +127,27 @@ pub(crate) struct Window<'a> {
     end: u64,
     start: u64,
     bytes: Wiped,
+    /// Read at once, unless more is asked for.
+    len_min: u64,
+    /// That read it, each a part.
+    pub(super) cores: usize,
 }
 
 impl<'a> Window<'a> {
     /// `end` is the first byte that does not count.
     pub(crate) fn new(file: &'a dyn File, path: &Path, end: u64) -> Self {
-        Self { file, path: path.to_owned(), end, start: 0, bytes: Wiped::default() }
+        Self { file, path: path.to_owned(), end, start: 0, bytes: Wiped::default(), len_min: WINDOW_LEN, cores: 1 }
+    }
+
+    /// Reads so much at once from now on, on so many cores.
+    pub(super) fn widen(&mut self, len: u64, cores: usize) {
+        (self.len_min, self.cores) = (len, cores);
+    }
+
+    /// These bytes, if they are all in memory already.
+    pub(super) fn loaded(&self, offset: u64, len: u64) -> Option<&[u8]> {
+        let from = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(from..from.checked_add(usize::try_from(len).ok()?)?)
     }
 
     /// These bytes, if the file has them all.
@@ -136,10 +158,10 @@ impl<'a> Window<'a> {
         }
         let loaded = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + len > loaded {
-            let wanted = len.max(WINDOW_LEN).min(available);
+            let wanted = len.max(self.len_min).min(available);
             let wanted = usize::try_from(wanted).expect("a frame is at most 64 MiB long");
             self.bytes.resize(wanted);
-            let read = self.file.read_at(&mut self.bytes, offset);
+            let read = self.read(offset);
             let read = read.map_err(|error| Error::io("read", &self.path, error))?;
             self.bytes.truncate(read);
             self.start = offset;
@@ -148,5 +170,21 @@ impl<'a> Window<'a> {
         let to = from + usize::try_from(len).expect("inside the window");
         let available = self.bytes.len().saturating_sub(from) as u64;
         Ok(self.bytes.get(from..to).ok_or(DecodeError::Truncated { needed: len, available }))
+    }
+
+    /// Fills the window from the file; returns how much of it, from its start.
+    fn read(&mut self, offset: u64) -> io::Result<usize> {
+        let part_len = self.bytes.len().div_ceil(self.cores).max(1);
+        let parts = (offset..).step_by(part_len).zip(self.bytes.chunks_mut(part_len));
+        let read = cores::on_cores(self.cores, parts, |(), (at, part)| (self.file.read_at(part, at), part.len()));
+        let mut filled = 0;
+        for (read, wanted) in read {
+            let read = read?;
+            filled += read;
+            if read < wanted {
+                break;
+            }
+        }
+        Ok(filled)
     }
 }

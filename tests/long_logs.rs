@@ -1,0 +1,96 @@
+//! Logs that are long enough to be read through by all cores at once: nothing comes out otherwise than one frame at a time.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use tokcask::{Error, Key, LogStore, Options, Token, TokenStore};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn token(user: u32, text_len: usize) -> Token {
+    let part = |name: &str| format!("{name}-{user}-{}", "x".repeat(text_len / 3));
+    let token = Token::builder().user_name(format!("user{user}")).refresh_token(part("refresh"));
+    token.access_token(part("access")).grant_token(format!("shared-by-{}", user % 50)).build()
+}
+
+/// Batches, single saves, rotations, deletes and long rows, over several windows.
+fn fill(store: &LogStore) -> Result<()> {
+    for batch in 0..6 {
+        let rows: Vec<_> = (0..1000).map(|row| token(batch * 1000 + row, 300)).collect();
+        store.save_tokens(&rows)?;
+        for user in (0..150).map(|step| batch * 1000 + step * 6) {
+            store.save_token(&token(user, 1000 + user as usize % 700))?;
+            store.delete(&(user + 2).to_string())?;
+        }
+        store.save_tokens(&(0..60).map(|row| token(100_000 + batch * 100 + row, 60_000)).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_long_log_reads_as_it_was_written() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    fill(&store)?;
+    let (before, stats) = (store.get_tokens()?, store.stats()?);
+    store.close()?;
+    assert!(stats.log_bytes > 12 << 20, "{} bytes", stats.log_bytes);
+
+    for options in [Options::new(), Options::new().read_only(true)] {
+        let store = options.open(&path)?;
+        let after = store.get_tokens()?;
+        assert_eq!(after, before);
+        assert!(after.iter().map(Token::revision).eq(before.iter().map(Token::revision)));
+        let stats_after = store.stats()?;
+        assert_eq!((stats_after.live_bytes, stats_after.dead_records), (stats.live_bytes, stats.dead_records));
+        for row in &before {
+            let found = store.get(Key::UserName(row.user_name().unwrap()))?.unwrap();
+            assert_eq!(found.revision(), row.revision());
+        }
+        // Of those that share a key, the oldest.
+        for group in 0..50 {
+            let name = format!("shared-by-{group}");
+            let oldest = before.iter().find(|row| row.grant_token().is_some_and(|grant| grant.expose_secret() == name));
+            let found = store.get(Key::GrantToken(&name))?;
+            assert_eq!(found.as_ref().and_then(Token::id), oldest.and_then(Token::id));
+        }
+    }
+    Ok(())
+}
+
+/// What `verify` reads one frame after the other.
+#[test]
+fn damage_in_a_long_log_is_told_as_in_a_short_one() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    fill(&store)?;
+    let log_bytes = store.stats()?.log_bytes;
+    store.close()?;
+
+    let log = path.join("store.log");
+    let whole = fs::read(&log)?;
+    let places = (0..40).map(|step| 8192 + (log_bytes - 8200) / 40 * step + step * 37 % 500);
+    for place in places {
+        change(&log, place, 0x10)?;
+        let told = Options::new().verify(&path)?;
+        for options in [Options::new(), Options::new().read_only(true)] {
+            let error = options.open(&path).expect_err("damage in what was durable");
+            let Error::Corrupt { offset, reason, .. } = error else { panic!("byte {place}: {error:?}") };
+            assert_eq!((offset, &reason), (told.damage[0].offset, &told.damage[0].reason), "byte {place}");
+        }
+        change(&log, place, 0x10)?;
+    }
+    assert!(fs::read(&log)? == whole, "a store that is not opened is left as it was");
+    Ok(())
+}
+
+fn change(path: &Path, place: u64, mask: u8) -> Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, place)?;
+    file.write_all_at(&[byte[0] ^ mask], place)?;
+    Ok(())
+}
