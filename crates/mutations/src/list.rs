@@ -184,6 +184,12 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "        let is_new = number.is_some_and(|number| number >= self.next_number);",
         "        let is_new = number.is_some();",
     ),
+    bug(
+        "a key that an earlier save of the batch took counts as nobody's",
+        "src/overlay.rs",
+        "                && !self.may_have(column, key)\n",
+        "",
+    ),
     Mutation {
         tests: &["batches"],
         ..bug(
