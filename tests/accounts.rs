@@ -97,9 +97,10 @@ fn a_save_is_one_write_and_one_sync_and_now_and_then_the_slots() {
     }
 }
 
-/// What a log takes on disk: room for a thirty-second part of what it holds, and for deletes when the disk is full.
+/// What a log takes on disk: room for a quarter of what it holds and a MiB at most, and for deletes when the disk is full.
+/// (A thirty-second part is more than that from 32 MiB on.)
 #[test]
-fn a_log_that_has_no_room_left_grows_by_a_little() {
+fn a_log_that_has_no_room_left_grows_by_a_part() {
     const KIB: u64 = 1 << 10;
     let sim = Sim::new();
     let options = Options::new().background(false).read_mode(ReadMode::Copy);
@@ -116,11 +117,11 @@ fn a_log_that_has_no_room_left_grows_by_a_little() {
             continue;
         }
         grown += 1;
-        let step = (before.log_bytes / 32).clamp(128 * KIB, 16 << 20);
+        let step = (before.log_bytes / 4).clamp(128 * KIB, 1 << 20);
         let room = after.file_bytes - after.log_bytes;
         assert!((64 * KIB + step..=64 * KIB + step + 4095).contains(&room), "save {number} left room for {room} bytes");
     }
-    assert!((40..60).contains(&grown), "{grown} times");
+    assert!((15..40).contains(&grown), "{grown} times");
 }
 
 /// A frame that was written in part is gone at once, and the file is no longer for it.

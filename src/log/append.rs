@@ -18,9 +18,9 @@ use crate::wipe::wipe;
 /// End of the extension that puts may not use.
 pub(crate) const RESERVE_LEN: u64 = 64 << 10;
 
-/// An extension is this part of the log: what is taken ahead of need is not worth mentioning, and seldom made.
-const EXTENSION_PART: u64 = 32;
 const EXTENSION_LEN_MIN: u64 = 128 << 10;
+/// Room for more than a thousand saves: so the ones that have to make it are not among the slowest thousandth.
+const EXTENSION_LEN_USUAL: u64 = 1 << 20;
 const EXTENSION_LEN_MAX: u64 = 16 << 20;
 const PAGE_LEN: usize = 4096;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -115,7 +115,7 @@ impl Appender {
             self.capacity = self.capacity.max(len);
             return self.make_room(frame_len, room);
         }
-        let step = (self.end / EXTENSION_PART).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_MAX);
+        let step = extension_len(self.end);
         // What deletes used of the reserve is put back as soon as there is room.
         let goal = needed.max(self.end.saturating_add(frame_len + RESERVE_LEN)).saturating_add(step);
         let full = match self.extend(goal.next_multiple_of(PAGE_LEN as u64), frame_len) {
@@ -255,6 +255,13 @@ impl Appender {
     pub(crate) fn renamed(&mut self, path: PathBuf) {
         self.path = path;
     }
+}
+
+/// How much room is made at once in a log of this length: a quarter of it while it is short, then what is soon
+/// too little to be worth mentioning.
+fn extension_len(log_len: u64) -> u64 {
+    let usual = (log_len / 4).clamp(EXTENSION_LEN_MIN, EXTENSION_LEN_USUAL);
+    usual.max(log_len / 32).min(EXTENSION_LEN_MAX)
 }
 
 /// What a caller says of a frame; the rest follows from the log.
