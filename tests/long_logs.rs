@@ -1,10 +1,11 @@
 //! Logs that are long enough to be read through by all cores at once: nothing comes out otherwise than one frame at a time.
 
 use std::fs::{self, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use tokcask::{Error, Key, LogStore, Options, Token, TokenStore};
+use tokcask::{Error, Key, LogStore, Options, Stats, Token, TokenStore};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -14,9 +15,11 @@ fn token(user: u32, text_len: usize) -> Token {
     token.access_token(part("access")).grant_token(format!("shared-by-{}", user % 50)).build()
 }
 
-/// Batches, single saves, rotations, deletes and long rows, over several windows.
-fn fill(store: &LogStore) -> Result<()> {
-    for batch in 0..6 {
+/// Batches, single saves, rotations, deletes and long rows, over several windows. Returns what was in the store when it was
+/// closed.
+fn fill(path: &Path, batches: Range<u32>) -> Result<(Vec<Token>, Stats)> {
+    let store = LogStore::open(path)?;
+    for batch in batches {
         let rows: Vec<_> = (0..1000).map(|row| token(batch * 1000 + row, 300)).collect();
         store.save_tokens(&rows)?;
         for user in (0..150).map(|step| batch * 1000 + step * 6) {
@@ -25,17 +28,16 @@ fn fill(store: &LogStore) -> Result<()> {
         }
         store.save_tokens(&(0..60).map(|row| token(100_000 + batch * 100 + row, 60_000)).collect::<Vec<_>>())?;
     }
-    Ok(())
+    let filled = (store.get_tokens()?, store.stats()?);
+    store.close()?;
+    Ok(filled)
 }
 
 #[test]
 fn a_long_log_reads_as_it_was_written() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
-    fill(&store)?;
-    let (before, stats) = (store.get_tokens()?, store.stats()?);
-    store.close()?;
+    let (before, stats) = fill(&path, 0..6)?;
     assert!(stats.log_bytes > 12 << 20, "{} bytes", stats.log_bytes);
 
     for options in [Options::new(), Options::new().read_only(true)] {
@@ -60,31 +62,59 @@ fn a_long_log_reads_as_it_was_written() -> Result<()> {
     Ok(())
 }
 
-/// What `verify` reads one frame after the other.
 #[test]
 fn damage_in_a_long_log_is_told_as_in_a_short_one() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("tokens");
-    let store = LogStore::open(&path)?;
-    fill(&store)?;
-    let log_bytes = store.stats()?.log_bytes;
-    store.close()?;
+    let (_, Stats { log_bytes, .. }) = fill(&path, 0..6)?;
 
     let log = path.join("store.log");
     let whole = fs::read(&log)?;
     let places = (0..40).map(|step| 8192 + (log_bytes - 8200) / 40 * step + step * 37 % 500);
     for place in places {
         change(&log, place, 0x10)?;
-        let told = Options::new().verify(&path)?;
-        for options in [Options::new(), Options::new().read_only(true)] {
-            let error = options.open(&path).expect_err("damage in what was durable");
-            let Error::Corrupt { offset, reason, .. } = error else { panic!("byte {place}: {error:?}") };
-            assert_eq!((offset, &reason), (told.damage[0].offset, &told.damage[0].reason), "byte {place}");
-        }
+        assert_told_as_by_verify(&path)?;
         change(&log, place, 0x10)?;
     }
     assert!(fs::read(&log)? == whole, "a store that is not opened is left as it was");
     Ok(())
+}
+
+/// Frames that are good by themselves, at their places and in one log, but follow others than those before them.
+#[test]
+fn another_history_behind_a_place_is_damage_in_a_long_log_too() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+    fill(&one, 0..1)?;
+    fs::create_dir(&other)?;
+    for file in fs::read_dir(&one)? {
+        let file = file?;
+        fs::copy(file.path(), other.join(file.file_name()))?;
+    }
+    let (_, stats) = fill(&one, 1..4)?;
+    let place = stats.log_bytes;
+    fill(&one, 4..6)?;
+    assert_eq!(fill(&other, 1..4)?.1.log_bytes, place, "the same changes at another time");
+    fill(&other, 4..6)?;
+
+    let log = one.join("store.log");
+    let mut bytes = fs::read(&log)?;
+    let behind = place as usize..;
+    bytes[behind.clone()].copy_from_slice(&fs::read(other.join("store.log"))?[behind]);
+    fs::write(&log, &bytes)?;
+    assert_eq!(assert_told_as_by_verify(&one)?, place);
+    Ok(())
+}
+
+/// `verify` reads one frame after the other. Returns where the damage is.
+fn assert_told_as_by_verify(path: &Path) -> Result<u64> {
+    let told = Options::new().verify(path)?;
+    for options in [Options::new(), Options::new().read_only(true)] {
+        let error = options.open(path).expect_err("damage in what was durable");
+        let Error::Corrupt { offset, reason, .. } = error else { panic!("{error:?}") };
+        assert_eq!((offset, &reason), (told.damage[0].offset, &told.damage[0].reason));
+    }
+    Ok(told.damage[0].offset)
 }
 
 fn change(path: &Path, place: u64, mask: u8) -> Result<()> {

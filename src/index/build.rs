@@ -197,7 +197,6 @@ impl Later<'_> {
         let rows = || (0_u32..).zip(hashes.iter().copied()).filter(|(_, hash)| *hash != NONE);
         let mut counts = [0_usize; super::SEGMENTS];
         rows().for_each(|(_, hash)| counts[super::segment(hash)] += 1);
-        table.reserve(&counts);
         let mut next = [0; super::SEGMENTS];
         let mut total = 0;
         for (start, count) in next.iter_mut().zip(counts) {
@@ -210,15 +209,21 @@ impl Later<'_> {
             sorted[*next] = (row, hash);
             *next += 1;
         }
-        let mut failed = None;
-        for &mut (row, hash) in sorted {
-            table.insert_youngest(hash, row, |older| {
-                let same = self.have_same_key(column, older, row);
-                same.unwrap_or_else(|error| {
-                    failed = Some(error);
-                    true
-                })
-            });
+        let (mut failed, mut rest) = (None, &sorted[..]);
+        for (segment, count) in counts.into_iter().enumerate() {
+            // Just now, so that it stays in the cache until it is full.
+            table.reserve(segment, count);
+            let rows;
+            (rows, rest) = rest.split_at(count);
+            for (row, hash) in rows {
+                table.insert_youngest(segment, *hash, *row, |older| {
+                    let same = self.have_same_key(column, older, *row);
+                    same.unwrap_or_else(|error| {
+                        failed = Some(error);
+                        true
+                    })
+                });
+            }
         }
         failed.map_or(Ok(()), Err)
     }

@@ -28,11 +28,9 @@ impl KeyTable {
         }
     }
 
-    /// Makes room for so many more keys in each segment.
-    pub(super) fn reserve(&mut self, counts: &[usize; SEGMENTS]) {
-        for (segment, count) in self.segments.iter_mut().zip(counts) {
-            segment.reserve(*count);
-        }
+    /// Makes room for so many more keys in a segment.
+    pub(super) fn reserve(&mut self, segment: usize, count: usize) {
+        self.segments[segment].reserve(count);
     }
 
     /// The oldest row under this hash for which `is_key` holds.
@@ -65,9 +63,10 @@ impl KeyTable {
         }
     }
 
-    /// Adds a row that is younger than all that are there. `is_key` tells of older rows whether they have its key.
-    pub(super) fn insert_youngest(&mut self, hash: u32, row: u32, is_key: impl FnMut(u32) -> bool) {
-        if let Some(oldest) = self.segments[segment(hash)].find_or_insert(hash, row, is_key) {
+    /// Adds a row that is younger than all that are there, to the segment of its hash. `is_key` tells of older rows whether
+    /// they have its key.
+    pub(super) fn insert_youngest(&mut self, segment: usize, hash: u32, row: u32, is_key: impl FnMut(u32) -> bool) {
+        if let Some(oldest) = self.segments[segment].find_or_insert(hash, row, is_key) {
             self.younger[place(oldest)].entry(oldest).or_default().insert(row);
         }
     }

@@ -1,12 +1,13 @@
-//! Frames by the window: what a scan has in memory is checked and decoded by all cores at once, and taken up in order.
+//! Frames by the window: all cores check and decode what a scan has in memory and read what comes next, while one of them
+//! takes up what is decoded, in order.
 //!
 //! Gives the same frames and stops at the same one, with the same reason, as reading one after the other.
 
-use super::scan::{Frame, Scanner, Window};
+use super::scan::{Ahead, Frame, Piece, Scanner};
 use crate::cores;
-use crate::error::{DecodeError, Result};
+use crate::error::{DecodeError, Error, Result};
 use crate::format::Seed;
-use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader};
+use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::operation::Located;
 use crate::format::seal::{Contents, Tag};
 
@@ -21,10 +22,10 @@ const PARTS: usize = 4;
 type Decoded<'a, D> = (Vec<Located<'a>>, Vec<D>);
 
 impl Scanner<'_> {
-    /// Reads by the window from now on, if the log is long.
+    /// Reads by the window from now on, if the log is long and the frames can be read each for itself.
     pub(crate) fn use_all_cores(&mut self) {
-        if self.left() >= LOG_LEN_MIN {
-            self.window.widen(WINDOW_LEN, cores::count());
+        if self.left() >= LOG_LEN_MIN && matches!(self.codec.contents, Contents::Plain) {
+            self.cores = cores::count();
         }
     }
 
@@ -35,44 +36,83 @@ impl Scanner<'_> {
         digest: impl Fn(&Located<'_>) -> D + Sync,
         mut take: impl FnMut(&Frame<'_>, &[D]) -> Result<()>,
     ) -> Result<std::result::Result<(), DecodeError>> {
-        let seed = self.codec.seed;
-        let at_once = self.window.cores > 1 && !self.resumed && matches!(self.codec.contents, Contents::Plain);
-        let loaded = if at_once { frames(&self.window, seed, self.at) } else { Vec::new() };
-        if loaded.is_empty() {
-            let frame = match self.next_frame()? {
-                Ok(frame) => frame,
-                Err(reason) => return Ok(Err(reason)),
-            };
-            let digests: Vec<_> = frame.operations.iter().map(digest).collect();
-            return take(&frame, &digests).map(Ok);
+        if self.cores > 1
+            && !self.resumed
+            && let Some(outcome) = self.next_window(&digest, &mut take)?
+        {
+            return Ok(outcome);
         }
-        let cores = self.window.cores;
-        let parts = loaded.chunks(loaded.len().div_ceil(cores * PARTS));
-        let decoded = cores::on_cores(cores, parts, |(), part| {
-            part.iter().map(|loaded| loaded.decode(seed, &digest)).collect::<Vec<_>>()
+        let frame = match self.next_frame()? {
+            Ok(frame) => frame,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let digests: Vec<_> = frame.operations.iter().map(digest).collect();
+        take(&frame, &digests).map(Ok)
+    }
+
+    /// The same with all that lie in a window, on all cores; `None` if the next frame does not or is not good.
+    fn next_window<D: Send>(
+        &mut self,
+        digest: impl Fn(&Located<'_>) -> D + Sync,
+        mut take: impl FnMut(&Frame<'_>, &[D]) -> Result<()>,
+    ) -> Result<Option<std::result::Result<(), DecodeError>>> {
+        self.window.move_to(self.at, WINDOW_LEN)?;
+        let Self { window, codec, at, link, last, cores, .. } = self;
+        let (piece, ahead) = window.split();
+        let (frames, end) = whole_frames(piece, codec.seed, *at, *link);
+        if frames.is_empty() {
+            return Ok(None);
+        }
+        let parts = frames.chunks(frames.len().div_ceil(*cores * PARTS));
+        let jobs = parts.map(Job::Decode).chain([Job::Read(ahead)]);
+        let work = |(): &mut (), job| match job {
+            Job::Decode(frames) => frames.iter().map(|frame| frame.decode(codec.seed, &digest)).collect(),
+            Job::Read(ahead) => {
+                ahead.read(end, WINDOW_LEN);
+                Vec::new()
+            }
+        };
+        let mut rest = frames.iter();
+        let taken = cores::in_order(*cores, jobs, work, |decoded: Vec<_>| {
+            // In this order: the other one would take a frame out of the rest when nothing is left to go with it.
+            decoded.into_iter().zip(&mut rest).try_for_each(|(decoded, frame)| {
+                let Loaded { offset, header, after, bytes, .. } = *frame;
+                let (operations, digests) = decoded.map_err(Stop::Bad)?;
+                (*at, *link, *last) = (offset + header.frame_len(), after, Some((offset, header)));
+                take(&Frame { offset, header, operations, bytes, after }, &digests).map_err(Stop::Failed)
+            })
         });
-        for (loaded, decoded) in loaded.iter().zip(decoded.into_iter().flatten()) {
-            let Loaded { offset, header, crc, bytes } = *loaded;
-            let linked = decoded.and_then(|(operations, digests)| {
-                Ok((self.link.after(&header, crc, &operations)?.with_tag(Tag::default()), operations, digests))
-            });
-            let (after, operations, digests) = match linked {
-                Ok(linked) => linked,
-                Err(reason) => return Ok(Err(reason)),
-            };
-            (self.at, self.link, self.last) = (offset + header.frame_len(), after, Some((offset, header)));
-            take(&Frame { offset, header, operations, bytes, after }, &digests)?;
+        match taken {
+            Ok(()) => Ok(Some(Ok(()))),
+            Err(Stop::Bad(reason)) => Ok(Some(Err(reason))),
+            Err(Stop::Failed(error)) => Err(error),
         }
-        Ok(Ok(()))
     }
 }
 
-/// A frame in memory of which only the header was looked at.
+/// What one core does at a time.
+enum Job<'a> {
+    Decode(&'a [Loaded<'a>]),
+    /// The window behind this one.
+    Read(Ahead<'a>),
+}
+
+/// Why no more frames are taken up.
+enum Stop {
+    /// The next one is not good.
+    Bad(DecodeError),
+    /// A good one could not be taken up.
+    Failed(Error),
+}
+
+/// A frame in memory of which only the header was looked at, and its place among the others.
 struct Loaded<'a> {
     offset: u64,
     header: FrameHeader,
-    /// The header's.
     crc: u32,
+    /// What it has to follow, if all before it are good, and what has to follow it.
+    before: Link,
+    after: Link,
     /// All of it.
     bytes: &'a [u8],
 }
@@ -81,20 +121,22 @@ impl<'a> Loaded<'a> {
     fn decode<D>(&self, seed: Seed, digest: impl Fn(&Located<'a>) -> D) -> Result<Decoded<'a, D>, DecodeError> {
         let body = &self.bytes[FRAME_HEADER_LEN..];
         let operations = frame::decode_body(seed, self.offset, &self.header, body)?;
+        self.before.after(&self.header, self.crc, &operations)?;
         let digests = operations.iter().map(digest).collect();
         Ok((operations, digests))
     }
 }
 
-/// All that lie in the window, one after the other, up to one that is not good or not there as a whole.
-fn frames<'a>(window: &'a Window<'_>, seed: Seed, mut at: u64) -> Vec<Loaded<'a>> {
+/// All that lie here, one after the other, up to one that is not good or not there as a whole; and where they end.
+fn whole_frames(piece: &Piece, seed: Seed, mut at: u64, mut link: Link) -> (Vec<Loaded<'_>>, u64) {
     let mut frames = Vec::new();
-    while let Some(head) = window.loaded(at, FRAME_HEADER_LEN as u64)
+    while let Some(head) = piece.get(at, FRAME_HEADER_LEN as u64)
         && let Ok((header, crc)) = FrameHeader::decode(seed, at, head)
-        && let Some(bytes) = window.loaded(at, header.frame_len())
+        && let Some(bytes) = piece.get(at, header.frame_len())
     {
-        frames.push(Loaded { offset: at, header, crc, bytes });
+        let before = std::mem::replace(&mut link, Link::at(&header, crc).with_tag(Tag::default()));
+        frames.push(Loaded { offset: at, header, crc, before, after: link, bytes });
         at += header.frame_len();
     }
-    frames
+    (frames, at)
 }

@@ -6,7 +6,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cores;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::header::FRAMES_AT;
@@ -15,7 +14,7 @@ use crate::format::seal::{Codec, Contents, Tag};
 use crate::storage::File;
 use crate::wipe::Wiped;
 
-/// Bytes that a scan reads at once, unless a frame is longer.
+/// Bytes that are read at once, unless more is asked for.
 const WINDOW_LEN: u64 = 1 << 20;
 
 /// Where a scan stands.
@@ -28,6 +27,8 @@ pub(crate) struct Scanner<'a> {
     pub(super) link: Link,
     pub(super) last: Option<(u64, FrameHeader)>,
     pub(super) resumed: bool,
+    /// How many read it; more than one do so by the window.
+    pub(super) cores: usize,
 }
 
 /// A good frame.
@@ -50,7 +51,7 @@ impl<'a> Scanner<'a> {
     /// Starts behind a good frame.
     pub(crate) fn after(file: &'a dyn File, path: &Path, codec: &Codec, (at, link): (u64, Link), end: u64) -> Self {
         let (window, codec) = (Window::new(file, path, end), codec.clone());
-        Self { window, codec, plain: Wiped::default(), at, link, last: None, resumed: false }
+        Self { window, codec, plain: Wiped::default(), at, link, last: None, resumed: false, cores: 1 }
     }
 
     /// The next frame if it is good, else why it is not.
@@ -125,29 +126,15 @@ pub(crate) struct Window<'a> {
     file: &'a dyn File,
     path: PathBuf,
     end: u64,
-    start: u64,
-    bytes: Wiped,
-    /// Read at once, unless more is asked for.
-    len_min: u64,
-    /// That read it, each a part.
-    pub(super) cores: usize,
+    piece: Piece,
+    /// Perhaps what comes next.
+    ahead: Piece,
 }
 
 impl<'a> Window<'a> {
     /// `end` is the first byte that does not count.
     pub(crate) fn new(file: &'a dyn File, path: &Path, end: u64) -> Self {
-        Self { file, path: path.to_owned(), end, start: 0, bytes: Wiped::default(), len_min: WINDOW_LEN, cores: 1 }
-    }
-
-    /// Reads so much at once from now on, on so many cores.
-    pub(super) fn widen(&mut self, len: u64, cores: usize) {
-        (self.len_min, self.cores) = (len, cores);
-    }
-
-    /// These bytes, if they are all in memory already.
-    pub(super) fn loaded(&self, offset: u64, len: u64) -> Option<&[u8]> {
-        let from = usize::try_from(offset.checked_sub(self.start)?).ok()?;
-        self.bytes.get(from..from.checked_add(usize::try_from(len).ok()?)?)
+        Self { file, path: path.to_owned(), end, piece: Piece::new(), ahead: Piece::new() }
     }
 
     /// These bytes, if the file has them all.
@@ -156,35 +143,78 @@ impl<'a> Window<'a> {
         if len > available {
             return Ok(Err(DecodeError::Truncated { needed: len, available }));
         }
-        let loaded = self.start + self.bytes.len() as u64;
-        if offset < self.start || offset + len > loaded {
-            let wanted = len.max(self.len_min).min(available);
-            let wanted = usize::try_from(wanted).expect("a frame is at most 64 MiB long");
-            self.bytes.resize(wanted);
-            let read = self.read(offset);
-            let read = read.map_err(|error| Error::io("read", &self.path, error))?;
-            self.bytes.truncate(read);
-            self.start = offset;
+        if self.piece.get(offset, len).is_none() {
+            self.read(offset, len.max(WINDOW_LEN))?;
         }
-        let from = usize::try_from(offset - self.start).expect("inside the window");
-        let to = from + usize::try_from(len).expect("inside the window");
-        let available = self.bytes.len().saturating_sub(from) as u64;
-        Ok(self.bytes.get(from..to).ok_or(DecodeError::Truncated { needed: len, available }))
+        let piece = &self.piece;
+        let available = piece.start.saturating_add(piece.bytes.len() as u64).saturating_sub(offset);
+        Ok(piece.get(offset, len).ok_or(DecodeError::Truncated { needed: len, available }))
     }
 
-    /// Fills the window from the file; returns how much of it, from its start.
-    fn read(&mut self, offset: u64) -> io::Result<usize> {
-        let part_len = self.bytes.len().div_ceil(self.cores).max(1);
-        let parts = (offset..).step_by(part_len).zip(self.bytes.chunks_mut(part_len));
-        let read = cores::on_cores(self.cores, parts, |(), (at, part)| (self.file.read_at(part, at), part.len()));
-        let mut filled = 0;
-        for (read, wanted) in read {
-            let read = read?;
-            filled += read;
-            if read < wanted {
-                break;
-            }
+    /// Begins at `offset` and is about this long, or what was read ahead is.
+    pub(super) fn move_to(&mut self, offset: u64, len: u64) -> Result<()> {
+        if self.ahead.start == offset {
+            std::mem::swap(&mut self.piece, &mut self.ahead);
+        } else if self.piece.start != offset {
+            self.read(offset, len)?;
         }
-        Ok(filled)
+        // Whatever it is, it is not ahead any more.
+        self.ahead.start = NOWHERE;
+        Ok(())
+    }
+
+    /// What is in memory, and what can read on meanwhile.
+    pub(super) fn split(&mut self) -> (&Piece, Ahead<'_>) {
+        (&self.piece, Ahead { file: self.file, end: self.end, piece: &mut self.ahead })
+    }
+
+    fn read(&mut self, offset: u64, len: u64) -> Result<()> {
+        let read = self.piece.read(self.file, offset, len.min(self.end.saturating_sub(offset)));
+        read.map_err(|error| Error::io("read", &self.path, error))
+    }
+}
+
+/// Reads what comes behind a window.
+pub(super) struct Ahead<'a> {
+    file: &'a dyn File,
+    end: u64,
+    piece: &'a mut Piece,
+}
+
+impl Ahead<'_> {
+    /// What cannot be read is read again in its turn, and is an error then.
+    pub(super) fn read(self, offset: u64, len: u64) {
+        let _ = self.piece.read(self.file, offset, len.min(self.end.saturating_sub(offset)));
+    }
+}
+
+/// Bytes of a file.
+pub(super) struct Piece {
+    /// `NOWHERE`: they are not the file's.
+    start: u64,
+    bytes: Wiped,
+}
+
+const NOWHERE: u64 = u64::MAX;
+
+impl Piece {
+    fn new() -> Self {
+        Self { start: NOWHERE, bytes: Wiped::default() }
+    }
+
+    /// These bytes, if it has them all.
+    pub(super) fn get(&self, offset: u64, len: u64) -> Option<&[u8]> {
+        let from = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(from..from.checked_add(usize::try_from(len).ok()?)?)
+    }
+
+    /// Has as many of these bytes as the file has.
+    fn read(&mut self, file: &dyn File, offset: u64, len: u64) -> io::Result<()> {
+        self.start = NOWHERE;
+        self.bytes.resize(usize::try_from(len).expect("a frame is at most 64 MiB long"));
+        let read_len = file.read_at(&mut self.bytes, offset)?;
+        self.bytes.truncate(read_len);
+        self.start = offset;
+        Ok(())
     }
 }

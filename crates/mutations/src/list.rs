@@ -191,6 +191,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "",
     ),
     Mutation {
+        tests: &["long_logs"],
+        ..bug(
+            "a long log's frames need not follow one another",
+            "src/log/burst.rs",
+            "        self.before.after(&self.header, self.crc, &operations)?;\n",
+            "",
+        )
+    },
+    Mutation {
         tests: &["batches"],
         ..bug(
             "a refused call leaves its changes to the batch",
