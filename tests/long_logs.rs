@@ -99,7 +99,7 @@ fn another_history_behind_a_place_is_damage_in_a_long_log_too() -> Result<()> {
 
     let log = one.join("store.log");
     let mut bytes = fs::read(&log)?;
-    let behind = place as usize..;
+    let behind = usize::try_from(place)?..;
     bytes[behind.clone()].copy_from_slice(&fs::read(other.join("store.log"))?[behind]);
     fs::write(&log, &bytes)?;
     assert_eq!(assert_told_as_by_verify(&one)?, place);
