@@ -6,15 +6,17 @@
 use super::scan::{Ahead, Frame, Piece, Scanner};
 use crate::cores;
 use crate::error::{DecodeError, Error, Result};
-use crate::format::Seed;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::operation::Located;
 use crate::format::seal::{Contents, Tag};
+use crate::format::{FRAME_LEN_MAX, Seed};
 
 /// A log from this length on is worth the threads.
 const LOG_LEN_MIN: u64 = 8 << 20;
 /// Bytes that are read at once then: much more than threads cost to start, and little enough for a cache.
-const WINDOW_LEN: u64 = 4 << 20;
+pub(super) const BURST_LEN: u64 = 4 << 20;
+/// So many frames, though, that there is something to share.
+const FRAMES_MIN: u64 = 4;
 /// Into so many parts for each core the frames are divided, so that none of them is left with much to do at the end.
 const PARTS: usize = 4;
 
@@ -56,8 +58,13 @@ impl Scanner<'_> {
         digest: impl Fn(&Located<'_>) -> D + Sync,
         mut take: impl FnMut(&Frame<'_>, &[D]) -> Result<()>,
     ) -> Result<Option<std::result::Result<(), DecodeError>>> {
-        self.window.move_to(self.at, WINDOW_LEN)?;
-        let Self { window, codec, at, link, last, cores, .. } = self;
+        self.window.move_to(self.at, self.burst_len)?;
+        let next = self.window.loaded(self.at, FRAME_HEADER_LEN as u64);
+        if let Some(Ok((header, _))) = next.map(|head| FrameHeader::decode(self.codec.seed, self.at, head)) {
+            self.burst_len = (header.frame_len() * FRAMES_MIN).clamp(self.burst_len, FRAME_LEN_MAX.into());
+            self.window.move_to(self.at, self.burst_len)?;
+        }
+        let Self { window, codec, at, link, last, cores, burst_len, .. } = self;
         let (piece, ahead) = window.split();
         let (frames, end) = whole_frames(piece, codec.seed, *at, *link);
         if frames.is_empty() {
@@ -68,7 +75,7 @@ impl Scanner<'_> {
         let work = |(): &mut (), job| match job {
             Job::Decode(frames) => frames.iter().map(|frame| frame.decode(codec.seed, &digest)).collect(),
             Job::Read(ahead) => {
-                ahead.read(end, WINDOW_LEN);
+                ahead.read(end, *burst_len);
                 Vec::new()
             }
         };

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::burst::BURST_LEN;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::header::FRAMES_AT;
@@ -29,6 +30,8 @@ pub(crate) struct Scanner<'a> {
     pub(super) resumed: bool,
     /// How many read it; more than one do so by the window.
     pub(super) cores: usize,
+    /// Bytes that those read at once.
+    pub(super) burst_len: u64,
 }
 
 /// A good frame.
@@ -51,7 +54,17 @@ impl<'a> Scanner<'a> {
     /// Starts behind a good frame.
     pub(crate) fn after(file: &'a dyn File, path: &Path, codec: &Codec, (at, link): (u64, Link), end: u64) -> Self {
         let (window, codec) = (Window::new(file, path, end), codec.clone());
-        Self { window, codec, plain: Wiped::default(), at, link, last: None, resumed: false, cores: 1 }
+        Self {
+            window,
+            codec,
+            plain: Wiped::default(),
+            at,
+            link,
+            last: None,
+            resumed: false,
+            cores: 1,
+            burst_len: BURST_LEN,
+        }
     }
 
     /// The next frame if it is good, else why it is not.
@@ -151,16 +164,24 @@ impl<'a> Window<'a> {
         Ok(piece.get(offset, len).ok_or(DecodeError::Truncated { needed: len, available }))
     }
 
-    /// Begins at `offset` and is about this long, or what was read ahead is.
+    /// Begins at `offset` and is this long at least, or reaches to the end.
     pub(super) fn move_to(&mut self, offset: u64, len: u64) -> Result<()> {
+        let len = len.min(self.end.saturating_sub(offset));
         if self.ahead.start == offset {
             std::mem::swap(&mut self.piece, &mut self.ahead);
-        } else if self.piece.start != offset {
-            self.read(offset, len)?;
         }
         // Whatever it is, it is not ahead any more.
         self.ahead.start = NOWHERE;
-        Ok(())
+        if self.piece.start == offset && self.piece.get(offset, len).is_some() {
+            Ok(())
+        } else {
+            self.read(offset, len)
+        }
+    }
+
+    /// These bytes, if they are all in memory.
+    pub(super) fn loaded(&self, offset: u64, len: u64) -> Option<&[u8]> {
+        self.piece.get(offset, len)
     }
 
     /// What is in memory, and what can read on meanwhile.
