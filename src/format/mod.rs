@@ -81,17 +81,6 @@ impl Seed {
         hasher.finalize()
     }
 
-    /// The same of an operation: its short head goes in together with the offset, which is a third of the work.
-    pub(crate) fn crc_of_operation(self, offset: u64, head: &[u8; 12], content: &[u8]) -> u32 {
-        let [o0, o1, o2, o3, o4, o5, o6, o7] = offset.to_le_bytes();
-        let [h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, h11] = *head;
-        let start = [o0, o1, o2, o3, o4, o5, o6, o7, h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, h11];
-        let mut hasher = crc32fast::Hasher::new_with_initial(self.start);
-        hasher.update(&start);
-        hasher.update(content);
-        hasher.finalize()
-    }
-
     fn hasher(self, offset: u64) -> crc32fast::Hasher {
         let mut hasher = crc32fast::Hasher::new_with_initial(self.start);
         hasher.update(&offset.to_le_bytes());

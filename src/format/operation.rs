@@ -181,7 +181,7 @@ impl<'a> Raw<'a> {
             return Err(DecodeError::TooLong { what: "operation", len, limit });
         }
         let content = input.bytes(content_len as usize)?;
-        if seed.crc_of_operation(offset, head, content) != crc {
+        if seed.crc(offset, &[head, content]) != crc {
             return Err(DecodeError::Checksum { of: "operation" });
         }
         if flags != 0 || reserved != [0; 2] {

@@ -60,7 +60,7 @@ pub(crate) fn decode_into<'a>(bytes: &'a [u8], view: &mut TokenView<'a>) -> Resu
         Ordering::Equal => {}
         Ordering::Greater => return Err(UNDECODABLE),
     }
-    let text = std::str::from_utf8(text).map_err(|_| UNDECODABLE)?;
+    let text = simdutf8::basic::from_utf8(text).map_err(|_| UNDECODABLE)?;
     match (end as usize).cmp(&text.len()) {
         Ordering::Less => return Err(DecodeError::Invalid { rule: "text longer than its fields" }),
         Ordering::Equal => {}

@@ -64,7 +64,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     bug(
         "an operation's checksum is not checked",
         "src/format/operation.rs",
-        "        if seed.crc_of_operation(offset, head, content) != crc {",
+        "        if seed.crc(offset, &[head, content]) != crc {",
         "    if crc == 0 {",
     ),
     Mutation {
