@@ -6,17 +6,21 @@
 use super::scan::{Ahead, Frame, Piece, Scanner};
 use crate::cores;
 use crate::error::{DecodeError, Error, Result};
+use crate::format::Seed;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::operation::Located;
 use crate::format::seal::{Contents, Tag};
-use crate::format::{FRAME_LEN_MAX, Seed};
 
 /// A log from this length on is worth the threads.
 const LOG_LEN_MIN: u64 = 8 << 20;
 /// Bytes that are read at once then: much more than threads cost to start, and little enough for a cache.
 pub(super) const BURST_LEN: u64 = 4 << 20;
-/// So many frames, though, that there is something to share.
+/// So many frames of the first one's length, though, that there is something to share.
 const FRAMES_MIN: u64 = 4;
+/// But no more bytes than that, unless one frame has them.
+const BURST_LEN_MAX: u64 = 16 << 20;
+/// Nor more frames: what is decoded of a small one takes ten times its length.
+const FRAMES_MAX: usize = 1 << 14;
 /// Into so many parts for each core the frames are divided, so that none of them is left with much to do at the end.
 const PARTS: usize = 4;
 
@@ -58,13 +62,15 @@ impl Scanner<'_> {
         digest: impl Fn(&Located<'_>) -> D + Sync,
         mut take: impl FnMut(&Frame<'_>, &[D]) -> Result<()>,
     ) -> Result<Option<std::result::Result<(), DecodeError>>> {
-        self.window.move_to(self.at, self.burst_len)?;
+        let mut len = self.burst_len;
+        self.window.move_to(self.at, len)?;
         let next = self.window.loaded(self.at, FRAME_HEADER_LEN as u64);
         if let Some(Ok((header, _))) = next.map(|head| FrameHeader::decode(self.codec.seed, self.at, head)) {
-            self.burst_len = (header.frame_len() * FRAMES_MIN).clamp(self.burst_len, FRAME_LEN_MAX.into());
-            self.window.move_to(self.at, self.burst_len)?;
+            let frame_len = header.frame_len();
+            len = (frame_len * FRAMES_MIN).clamp(len, BURST_LEN_MAX).max(frame_len);
+            self.window.move_to(self.at, len)?;
         }
-        let Self { window, codec, at, link, last, cores, burst_len, .. } = self;
+        let Self { window, codec, at, link, last, cores, .. } = self;
         let (piece, ahead) = window.split();
         let (frames, end) = whole_frames(piece, codec.seed, *at, *link);
         if frames.is_empty() {
@@ -75,7 +81,7 @@ impl Scanner<'_> {
         let work = |(): &mut (), job| match job {
             Job::Decode(frames) => frames.iter().map(|frame| frame.decode(codec.seed, &digest)).collect(),
             Job::Read(ahead) => {
-                ahead.read(end, *burst_len);
+                ahead.read(end, len);
                 Vec::new()
             }
         };
@@ -134,10 +140,11 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// All that lie here, one after the other, up to one that is not good or not there as a whole; and where they end.
+/// Those that lie here, one after the other, up to one that is not good or not there as a whole; and where they end.
 fn whole_frames(piece: &Piece, seed: Seed, mut at: u64, mut link: Link) -> (Vec<Loaded<'_>>, u64) {
     let mut frames = Vec::new();
-    while let Some(head) = piece.get(at, FRAME_HEADER_LEN as u64)
+    while frames.len() < FRAMES_MAX
+        && let Some(head) = piece.get(at, FRAME_HEADER_LEN as u64)
         && let Ok((header, crc)) = FrameHeader::decode(seed, at, head)
         && let Some(bytes) = piece.get(at, header.frame_len())
     {
@@ -146,4 +153,137 @@ fn whole_frames(piece: &Piece, seed: Seed, mut at: u64, mut link: Link) -> (Vec<
         at += header.frame_len();
     }
     (frames, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::format::frame::{FrameBuilder, Kind};
+    use crate::format::operation::Operation;
+    use crate::storage::disk::Disk;
+    use crate::storage::{File, Storage};
+    use crate::token::Token;
+
+    const FRAMES_AT: usize = 2 * crate::format::header::COPY_LEN;
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 >> 20).unwrap() % end
+        }
+    }
+
+    fn seed() -> Seed {
+        Seed::new(7, 1)
+    }
+
+    /// A log, and where its frames begin and end. Now and then one does not follow the one before it.
+    fn log(random: &mut Random) -> (Vec<u8>, Vec<usize>) {
+        let (mut log, mut places, mut link) = (vec![0; FRAMES_AT], vec![FRAMES_AT], Link::first(9));
+        for number in 0..=random.below(40) {
+            let mut frame = FrameBuilder::new(seed(), log.len() as u64, 0);
+            let (mut kind, mut next_id, mut next_revision) = (Kind::Commit, link.next_id, link.next_revision);
+            if number == 0 {
+                kind = Kind::Seal;
+                frame.push(&Operation::Sealed { rows: 0 }).unwrap();
+            }
+            for _ in 0..if number == 0 { 0 } else { 1 + random.below(9) } {
+                let mut row =
+                    Token::builder().id(next_id.to_string()).access_token("x".repeat(random.below(300))).build();
+                row.stamp(1, 2, next_revision);
+                let operation = match random.below(6) {
+                    0 => Operation::Delete("1"),
+                    1 => Operation::Clear,
+                    _ => Operation::Put(row.view()),
+                };
+                frame.push(&operation).unwrap();
+                (next_id, next_revision) = (next_id + 1, next_revision + 1);
+            }
+            let sequence = link.sequence + if random.below(60) == 0 { 2 } else { 1 };
+            let header = FrameHeader {
+                kind,
+                body_len: 0,
+                chain: link.chain,
+                sequence,
+                watermark: log.len() as u64,
+                time_ms: 5,
+                next_id,
+                next_revision,
+                body_crc: 0,
+            };
+            let (bytes, after) = frame.finish_after(header, &Tag::default());
+            log.extend(bytes);
+            places.push(log.len());
+            link = after;
+        }
+        (log, places)
+    }
+
+    fn damage(log: &mut Vec<u8>, places: &[usize], random: &mut Random) {
+        let any = FRAMES_AT + random.below(log.len() - FRAMES_AT);
+        let [one, other] = [(); 2].map(|()| places[random.below(places.len())]);
+        match random.below(6) {
+            0 => {}
+            1 => log[any] ^= 1 << random.below(8),
+            2 => log[one.min(places[places.len() - 2]) + random.below(FRAME_HEADER_LEN)] ^= 1,
+            3 => log.truncate(any),
+            4 => drop(log.drain(one.min(other)..one.max(other))),
+            _ => log.resize(log.len() + random.below(9000), 0),
+        }
+    }
+
+    type Told = (Vec<String>, DecodeError, u64, Link, Option<(u64, FrameHeader)>);
+
+    /// All that a reader is told.
+    fn told(file: &dyn File, end: u64, cores: usize, burst_len: u64) -> Told {
+        let mut scanner = Scanner::new(file, Path::new("store.log"), &seed().into(), Link::first(9), end);
+        (scanner.cores, scanner.burst_len) = (cores, burst_len);
+        let mut frames = Vec::new();
+        loop {
+            let take = |frame: &Frame<'_>, digests: &[u32]| {
+                let Frame { offset, header, operations, bytes, after } = frame;
+                let crc = crc32fast::hash(bytes);
+                frames.push(format!("{offset} {header:?} {operations:?} {digests:?} {crc} {after:?}"));
+                Ok(())
+            };
+            if let Err(reason) = scanner.next_burst(|located| located.crc, take).unwrap() {
+                return (frames, reason, scanner.position(), scanner.link(), scanner.last());
+            }
+        }
+    }
+
+    #[test]
+    fn windows_of_any_length_tell_what_one_frame_after_the_other_does() {
+        let (dir, mut random) = (tempfile::tempdir().unwrap(), Random(0x2545_F491_4F6C_DD1D));
+        let directory = Disk.open_dir(dir.path()).unwrap().unwrap();
+        let (mut bad, mut whole) = (0, 0);
+        for _ in 0..40 {
+            let (good, places) = log(&mut random);
+            for _ in 0..10 {
+                let mut bytes = good.clone();
+                damage(&mut bytes, &places, &mut random);
+                directory.remove("store.log").unwrap();
+                let file = directory.create("store.log").unwrap();
+                file.write_at(&bytes, 0).unwrap();
+                let end = bytes.len() as u64 + if random.below(4) == 0 { 5000 } else { 0 };
+                let one_core = told(file.as_ref(), end, 1, BURST_LEN);
+                for burst_len in [1, 65, 200, 4096, BURST_LEN] {
+                    let cores = 2 + random.below(3);
+                    assert_eq!(
+                        told(file.as_ref(), end, cores, burst_len),
+                        one_core,
+                        "{cores} cores, {burst_len} bytes"
+                    );
+                }
+                if one_core.2 < bytes.len() as u64 { bad += 1 } else { whole += 1 }
+            }
+        }
+        assert!(bad > 100 && whole > 50, "{bad} {whole}");
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Scanner<'a> {
     pub(super) resumed: bool,
     /// How many read it; more than one do so by the window.
     pub(super) cores: usize,
-    /// Bytes that those read at once.
+    /// Bytes that those read at once, at least.
     pub(super) burst_len: u64,
 }
 
