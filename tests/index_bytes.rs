@@ -66,6 +66,12 @@ fn what_the_indexes_are_said_to_take_is_what_they_take_and_no_save_moves_much_of
     };
     let (told, taken) = told_and_taken(&directory.path().join("keys"), no_key_shared);
     assert!(told.abs_diff(taken) < taken / 50, "different keys: told {told}, taken {taken}");
+    let store = Options::new().background(false).open(directory.path().join("keys")).unwrap();
+    let opened = store.stats().unwrap().index_bytes;
+    store.save_tokens(&(ROWS..ROWS + 100).map(no_key_shared).collect::<Vec<_>>()).unwrap();
+    let grown = store.stats().unwrap().index_bytes - opened;
+    assert!(grown < opened / 20, "the first batch after opening made the indexes grow by {grown} of {opened} bytes");
+    drop(store);
 
     let shared_by_all = |number: u32| {
         let with_id = Token::builder().id(number.to_string()).access_token("fake").refresh_token("fake");

@@ -28,9 +28,11 @@ impl KeyTable {
         }
     }
 
-    /// Makes room for so many more keys in a segment.
+    /// Makes room for so many more keys in a segment, and for some that come later: up to a fifth, by the segment's number, for
+    /// if all of them were full at once, one batch would have to wait until all have grown.
     pub(super) fn reserve(&mut self, segment: usize, count: usize) {
-        self.segments[segment].reserve(count);
+        let later = count * (segment + 1) / (5 * SEGMENTS);
+        self.segments[segment].reserve(count + later);
     }
 
     /// The oldest row under this hash for which `is_key` holds.
