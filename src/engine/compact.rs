@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::build::Counters;
 use super::locks::StoreLock;
 use super::meters::{Count, Timed};
-use super::replay::{Replayed, replay_durable};
+use super::replay::{Haste, Replayed, replay_durable};
 use super::rewrite::{Built, Original, Rewrite};
 use super::{Engine, Keyring};
 use crate::error::{Error, Result};
@@ -126,7 +126,7 @@ impl Engine {
             let tip = self.tip.lock();
             (tip.head.clone(), tip.file.clone(), tip.end)
         };
-        let mut replayed = replay_durable(&file, &self.log_path, &head, end, self.read_mode)?;
+        let mut replayed = replay_durable(&file, &self.log_path, &head, end, self.read_mode, Haste::Background)?;
         let tip = self.tip.lock();
         if tip.file.identity() != file.identity() {
             return Ok(());

@@ -11,7 +11,7 @@ use super::join::generation_in_doubt;
 use super::locks::{self, LogLock};
 use super::page::{State, Swap};
 use super::recover::{FoundHeader, read_header};
-use super::replay::{Replayed, replay_durable};
+use super::replay::{Haste, Replayed, replay_durable};
 use super::{Engine, LOG, Mode, Shared, mark};
 use crate::error::{DecodeError, Error, Result};
 use crate::format::frame::{FRAME_HEADER_LEN, Kind, Link};
@@ -132,7 +132,7 @@ impl Engine {
             self.read_on(tip, end)?;
             self.set_version(version)?;
         } else {
-            let replayed = replay_durable(&file, &self.log_path, &head, end, self.read_mode)?;
+            let replayed = replay_durable(&file, &self.log_path, &head, end, self.read_mode, Haste::Waited)?;
             let Replayed { index, source, link, dead_since_ms, .. } = replayed;
             *tip = Tip { head, file, log_lock, end, link };
             self.publish(|shared| {

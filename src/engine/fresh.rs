@@ -8,7 +8,7 @@ use super::build::NewLog;
 use super::head::Head;
 use super::lock_file::LockFile;
 use super::locks::StoreLock;
-use super::replay::replay_durable;
+use super::replay::{Haste, replay_durable};
 use super::{LOCK, LOG, LOG_NEW};
 use crate::error::{Error, Result};
 use crate::format::slot::Slot;
@@ -95,7 +95,7 @@ impl Drop for Files<'_> {
 fn finish(directory: &dyn Directory, lock_file: &LockFile, head: &Head, mut log: NewLog<'_>, rows: u64) -> Result<()> {
     log.sync()?;
     // As an opener would read it.
-    replay_durable(log.file(), &directory.path().join(LOG_NEW), head, log.end(), ReadMode::Copy)?;
+    replay_durable(log.file(), &directory.path().join(LOG_NEW), head, log.end(), ReadMode::Copy, Haste::Waited)?;
     log.seal(rows)?;
     directory.sync_parent()?;
     log.rename(false)?;

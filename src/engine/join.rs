@@ -12,7 +12,7 @@ use super::locks::{self, POLL, StoreLock};
 use super::open::Parts;
 use super::page::State;
 use super::recover::{FoundHeader, proved_end, read_header, read_known_header};
-use super::replay::{Replayed, replay, replay_through};
+use super::replay::{Haste, Replayed, replay, replay_through};
 use super::{Engine, LOG, Mode, Shared, mark, redo};
 use crate::error::{Error, Result};
 use crate::format::slot::Slot;
@@ -171,7 +171,8 @@ impl Joining<'_> {
         let mut report =
             OpenReport { joined: true, header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };
         let mut meter = self.options.progress.start(state.durable_end);
-        let replayed = replay_through(&file, &path, &head, state.durable_end, self.options.read_mode, |frame| {
+        let (end, read_mode) = (state.durable_end, self.options.read_mode);
+        let replayed = replay_through(&file, &path, &head, end, read_mode, Haste::Waited, |frame| {
             report.frames += 1;
             report.operations += frame.operations.len() as u64;
             meter.step_to(frame.offset + frame.header.frame_len());
@@ -204,7 +205,6 @@ pub(super) fn generation_in_doubt(
     // speaks of the later one alone. Nobody has appended to this file, so it ends with its last seal.
     let file_len = file.file_len().map_err(|error| Error::io("stat", &path, error))?;
     let mut scanner = Scanner::new(file.as_ref(), &path, &head.codec, head.first, file_len);
-    scanner.use_all_cores();
     let reason = loop {
         if let Err(reason) = scanner.next_frame()?.map(drop) {
             break reason;
@@ -243,6 +243,7 @@ fn read_alone(options: &Options, directory: &dyn Directory, lock_file: &LockFile
     let mut report = OpenReport { header_copy_damaged: damaged_copy.is_some(), ..OpenReport::default() };
     let mut meter = options.progress.start(file_len);
     let mut scanner = Scanner::new(file.as_ref(), &path, &head.codec, head.first, file_len);
+    scanner.use_all_cores();
     let (index, dead_since_ms, reason) = replay(&mut scanner, &source, |frame| {
         report.frames += 1;
         report.operations += frame.operations.len() as u64;

@@ -63,7 +63,7 @@ use self::meters::Meters;
 use self::pinned::Pinned;
 use self::queue::Queue;
 use self::refresh::Refreshes;
-use self::replay::{Replayed, replay_durable};
+use self::replay::{Haste, Replayed, replay_durable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
 use crate::log::append::Appender;
@@ -196,7 +196,7 @@ impl Engine {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
-        let replayed = replay_durable(&tip.file, &self.log_path, &tip.head, tip.end, self.read_mode)?;
+        let replayed = replay_durable(&tip.file, &self.log_path, &tip.head, tip.end, self.read_mode, Haste::Waited)?;
         let Replayed { index, source, dead_since_ms, .. } = replayed;
         self.publish(|shared| {
             let version = shared.version;

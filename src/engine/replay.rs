@@ -79,6 +79,15 @@ pub(super) fn replay(
     }
 }
 
+/// Whom a replay is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// Somebody who can do nothing until it is done: on all cores.
+    Waited,
+    /// Nobody; finds and saves go on beside it.
+    Background,
+}
+
 /// The index of a log that must be good up to `end`.
 pub(super) fn replay_durable(
     file: &Arc<dyn File>,
@@ -86,8 +95,9 @@ pub(super) fn replay_durable(
     head: &Head,
     end: u64,
     read_mode: ReadMode,
+    haste: Haste,
 ) -> Result<Replayed> {
-    replay_through(file, path, head, end, read_mode, |_| {})
+    replay_through(file, path, head, end, read_mode, haste, |_| {})
 }
 
 /// The same; `seen` is told of each frame.
@@ -97,10 +107,14 @@ pub(super) fn replay_through(
     head: &Head,
     end: u64,
     read_mode: ReadMode,
+    haste: Haste,
     seen: impl FnMut(&Frame<'_>),
 ) -> Result<Replayed> {
     let source = Source::new(file.clone(), path, &head.codec, read_mode, end)?.of_generation(head.generation);
     let mut scanner = Scanner::new(file.as_ref(), path, &head.codec, head.first, end);
+    if haste == Haste::Waited {
+        scanner.use_all_cores();
+    }
     let (index, dead_since_ms, reason) = replay(&mut scanner, &source, seen)?;
     let (offset, link) = (scanner.position(), scanner.link());
     if offset != end {

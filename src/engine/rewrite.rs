@@ -12,7 +12,7 @@ use super::follow::Tip;
 use super::head::{Head, Keyring};
 use super::locks::LogLock;
 use super::page::{State, Swap};
-use super::replay::{Replayed, replay_durable};
+use super::replay::{Haste, Replayed, replay_durable};
 use super::turn::Turn;
 use super::{Engine, LOG_NEW, Shared, tail_file};
 use crate::error::{DecodeError, Error, Result};
@@ -127,7 +127,7 @@ impl Engine {
             meter.step_by(origin.len());
         }
         log.sync()?;
-        let replayed = replay_durable(log.file(), &self.log_path, &head, log.end(), self.read_mode);
+        let replayed = replay_durable(log.file(), &self.log_path, &head, log.end(), self.read_mode, Haste::Background);
         let replayed = replayed.map_err(|error| self.of_new(error))?;
         self.compare(&original.source, &origins, &replayed.source, &replayed.index)?;
         let mut built = Built { head, log, replayed };
