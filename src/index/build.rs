@@ -46,7 +46,7 @@ pub(crate) struct IndexBuilder {
     index: Index,
     hashes: Hashes,
     /// Ids of the rows below are in their table.
-    listed: usize,
+    listed: u32,
     /// Above all ids so far that are numbers.
     next_number: u64,
 }
@@ -157,9 +157,9 @@ impl IndexBuilder {
     }
 
     fn list_ids(&mut self) {
-        let rows = (0_u32..).zip(&self.hashes[ID]).skip(self.listed);
-        rows.for_each(|(row, hash)| self.index.insert_key(Column::Id, *hash, row, None));
-        self.listed = self.hashes[ID].len();
+        let rows = self.listed..self.index.rows_end();
+        self.listed = rows.end;
+        rows.for_each(|row| self.index.insert_key(Column::Id, self.hashes[ID][row as usize], row, None));
     }
 
     /// The whole index.
@@ -209,13 +209,14 @@ impl Later<'_> {
             sorted[*next] = (row, hash);
             *next += 1;
         }
-        let (mut failed, mut rest) = (None, &sorted[..]);
+        let mut rest = &sorted[..];
         for (segment, count) in counts.into_iter().enumerate() {
             // Just now, so that it stays in the cache until it is full.
             table.reserve(segment, count);
             let rows;
             (rows, rest) = rest.split_at(count);
             for (row, hash) in rows {
+                let mut failed = None;
                 table.insert_youngest(segment, *hash, *row, |older| {
                     let same = self.have_same_key(column, older, *row);
                     same.unwrap_or_else(|error| {
@@ -223,9 +224,12 @@ impl Later<'_> {
                         true
                     })
                 });
+                if let Some(error) = failed {
+                    return Err(error);
+                }
             }
         }
-        failed.map_or(Ok(()), Err)
+        Ok(())
     }
 
     fn have_same_key(&self, column: Column, row: u32, other: u32) -> Result<bool> {

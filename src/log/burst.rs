@@ -9,7 +9,7 @@ use crate::error::{DecodeError, Error, Result};
 use crate::format::Seed;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, Link};
 use crate::format::operation::Located;
-use crate::format::seal::{Contents, Tag};
+use crate::format::seal::Contents;
 
 /// A log from this length on is worth the threads.
 const LOG_LEN_MIN: u64 = 8 << 20;
@@ -56,7 +56,7 @@ impl Scanner<'_> {
         take(&frame, &digests).map(Ok)
     }
 
-    /// The same with all that lie in a window, on all cores; `None` if the next frame does not or is not good.
+    /// The same with those that lie in a window, on all cores; `None` if not all of the next one does, or its header is not good.
     fn next_window<D: Send>(
         &mut self,
         digest: impl Fn(&Located<'_>) -> D + Sync,
@@ -148,7 +148,7 @@ fn whole_frames(piece: &Piece, seed: Seed, mut at: u64, mut link: Link) -> (Vec<
         && let Ok((header, crc)) = FrameHeader::decode(seed, at, head)
         && let Some(bytes) = piece.get(at, header.frame_len())
     {
-        let before = std::mem::replace(&mut link, Link::at(&header, crc).with_tag(Tag::default()));
+        let before = std::mem::replace(&mut link, Link::at(&header, crc));
         frames.push(Loaded { offset: at, header, crc, before, after: link, bytes });
         at += header.frame_len();
     }
@@ -162,6 +162,7 @@ mod tests {
     use super::*;
     use crate::format::frame::{FrameBuilder, Kind};
     use crate::format::operation::Operation;
+    use crate::format::seal::Tag;
     use crate::storage::disk::Disk;
     use crate::storage::{File, Storage};
     use crate::token::Token;
