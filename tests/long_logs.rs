@@ -26,7 +26,7 @@ fn fill(path: &Path, batches: Range<u32>) -> Result<(Vec<Token>, Stats)> {
             store.save_token(&token(user, 1000 + user as usize % 700))?;
             store.delete(&(user + 2).to_string())?;
         }
-        // One of these frames is longer than a window.
+        // One of these frames is longer than a window that begins with a short one.
         let long = if batch == 3 { 300 } else { 60 };
         store.save_tokens(&(0..long).map(|row| token(100_000 + batch * 1000 + row, 60_000)).collect::<Vec<_>>())?;
     }
