@@ -278,6 +278,6 @@ fn same_row(before: &TokenView<'_>, after: &TokenView<'_>) -> bool {
     let stamps = |view: &TokenView<'_>| (view.created_at(), view.updated_at(), view.revision());
     Column::ALL.iter().all(|column| before.column(*column) == after.column(*column))
         && before.extra().eq(after.extra())
-        && layouts.0.present == layouts.1.present
+        && layouts.0.cleared == layouts.1.cleared
         && stamps(before) == stamps(after)
 }

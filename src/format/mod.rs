@@ -73,6 +73,7 @@ impl Seed {
 
     /// The checksum of `parts`, one after the other, as bytes at `offset` of the log.
     #[must_use]
+    #[inline]
     pub fn crc(self, offset: u64, parts: &[&[u8]]) -> u32 {
         let mut hasher = self.hasher(offset);
         for part in parts {
@@ -81,6 +82,7 @@ impl Seed {
         hasher.finalize()
     }
 
+    #[inline]
     fn hasher(self, offset: u64) -> crc32fast::Hasher {
         let mut hasher = crc32fast::Hasher::new_with_initial(self.start);
         hasher.update(&offset.to_le_bytes());

@@ -169,6 +169,7 @@ pub(crate) struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    #[inline]
     pub(super) fn decode(seed: Seed, offset: u64, bytes: &'a [u8], content_len_max: u32) -> Result<Self, DecodeError> {
         let mut input = Input::new(bytes);
         let head: &[u8; CRC_AT] = input.chunk()?;

@@ -41,13 +41,9 @@ pub(crate) fn decode_into<'a>(bytes: &'a [u8], view: &mut TokenView<'a>) -> Resu
     layout.revision = input.next()?;
     layout.created_ms = input.next()?;
     layout.updated_ms = input.next()?;
-    let (mut end, mut present) = (0_u32, 0);
-    for (slot, (bit, len)) in layout.ends.iter_mut().zip(input.next_lens()?.into_iter().enumerate()) {
-        end = end.checked_add(len).ok_or(OUTSIDE)?;
-        *slot = end;
-        present |= u16::from(len != 0) << bit;
-    }
-    layout.present = present;
+    let mut end = input.next_ends(&mut layout.ends)?;
+    // What is stored is not empty.
+    layout.cleared = 0;
     layout.extra_ends.clear();
     let pairs = input.next()?;
     if pairs > 0 {
@@ -78,32 +74,37 @@ pub(crate) fn decode_into<'a>(bytes: &'a [u8], view: &mut TokenView<'a>) -> Resu
 /// Length of a token's record, in bytes.
 #[must_use]
 pub fn encoded_len(token: &TokenView<'_>) -> u64 {
-    let text_len = token.text().len() as u64;
-    integers(token).map(varint_len).fold(text_len, u64::saturating_add)
+    let mut len = token.text().len() as u64;
+    each_integer(token, |value| len = len.saturating_add(varint_len(value)));
+    len
 }
 
 /// Appends a token's record, which must be within the limits.
 pub fn encode(token: &TokenView<'_>, out: &mut Vec<u8>) {
     // All at once, so that no half-written copy of a secret is left behind by growth.
     out.reserve(usize::try_from(encoded_len(token)).unwrap_or_default());
-    integers(token).for_each(|value| push_varint(value, out));
+    each_integer(token, |value| push_varint(value, out));
     out.extend_from_slice(token.text().as_bytes());
 }
 
-/// The integers of a record, in order.
-fn integers(token: &TokenView<'_>) -> impl Iterator<Item = u64> {
+/// Tells `f` the integers of a record, in order.
+fn each_integer(token: &TokenView<'_>, mut f: impl FnMut(u64)) {
     let layout = token.layout();
-    let stamps = [layout.revision, layout.created_ms, layout.updated_ms];
-    let pairs = layout.extra_ends.len() / 2;
-    let columns = lens(0, &layout.ends);
-    let extra = lens(layout.ends.last().copied().unwrap_or_default(), &layout.extra_ends);
-    stamps.into_iter().chain(columns).chain([pairs as u64]).chain(extra).chain([token.text().len() as u64])
+    f(layout.revision);
+    f(layout.created_ms);
+    f(layout.updated_ms);
+    let columns_end = each_len(0, &layout.ends, &mut f);
+    f((layout.extra_ends.len() / 2) as u64);
+    each_len(columns_end, &layout.extra_ends, &mut f);
+    f(token.text().len() as u64);
 }
 
-/// Lengths of what ends there, the first beginning at `start`.
-fn lens(start: u32, ends: &[u32]) -> impl Iterator<Item = u64> {
-    let starts = std::iter::once(start).chain(ends.iter().copied());
-    ends.iter().zip(starts).map(|(end, start)| end.saturating_sub(start).into())
+/// Tells `f` the lengths of what ends there, the first beginning at `start`; returns where the last one ends.
+fn each_len(start: u32, ends: &[u32], f: &mut impl FnMut(u64)) -> u32 {
+    ends.iter().fold(start, |start, end| {
+        f(end.saturating_sub(start).into());
+        *end
+    })
 }
 
 /// Reads varints one after the other.
@@ -132,20 +133,23 @@ impl Varints<'_> {
         if value > shorter_max { Ok(value) } else { Err(TOO_LONG_VARINT) }
     }
 
-    /// The lengths of the columns, which are seldom longer than a byte can say.
+    /// The lengths of the columns, as where each ends; returns where the last one does.
     #[inline]
-    fn next_lens(&mut self) -> Result<[u32; Column::COUNT], DecodeError> {
-        if let Some((bytes, rest)) = self.rest.split_first_chunk::<{ Column::COUNT }>()
-            && bytes.iter().all(|byte| *byte <= ONE_BYTE_MAX)
+    fn next_ends(&mut self, ends: &mut [u32; Column::COUNT]) -> Result<u32, DecodeError> {
+        // A length is seldom longer than a byte can say.
+        if let Some((lens, rest)) = self.rest.split_first_chunk::<{ Column::COUNT }>()
+            && lens.iter().all(|len| *len <= ONE_BYTE_MAX)
         {
             self.rest = rest;
-            return Ok(bytes.map(u32::from));
+            return Ok(ends.iter_mut().zip(lens).fold(0_u32, |before, (end, len)| {
+                *end = before.saturating_add((*len).into());
+                *end
+            }));
         }
-        let mut lens = [0; Column::COUNT];
-        for len in &mut lens {
-            *len = self.next_len()?;
-        }
-        Ok(lens)
+        ends.iter_mut().try_fold(0_u32, |before, end| {
+            *end = before.checked_add(self.next_len()?).ok_or(OUTSIDE)?;
+            Ok(*end)
+        })
     }
 
     /// The lengths of so many pairs of extra values, the first of which begins at `end`; returns where the last one ends.

@@ -31,19 +31,28 @@ pub(super) struct FlatTable {
 pub(super) struct Place(usize);
 
 impl FlatTable {
-    /// The first entry under this hash for whose row `is` holds.
+    /// Where the entries under this hash are.
     #[inline]
+    pub(super) fn places(&self, hash: u32) -> impl Iterator<Item = Place> {
+        let mut next = self.home(hash);
+        std::iter::from_fn(move || {
+            loop {
+                // There is a free place behind all of them, or no place at all.
+                let (at, entry) = (next, self.entries.get(next)?);
+                next = if at + 1 == self.entries.len() { 0 } else { at + 1 };
+                if entry.hash == hash {
+                    return Some(Place(at));
+                }
+                if entry.hash == FREE {
+                    return None;
+                }
+            }
+        })
+    }
+
+    /// The first entry under this hash for whose row `is` holds.
     pub(super) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<Place> {
-        let (start, end) = self.entries.split_at(self.home(hash));
-        for (at, entry) in (start.len()..).zip(end).chain((0..).zip(start)) {
-            if entry.hash == hash && is(entry.row) {
-                return Some(Place(at));
-            }
-            if entry.hash == FREE {
-                return None;
-            }
-        }
-        None
+        self.places(hash).find(|place| is(self.row(*place)))
     }
 
     #[inline]

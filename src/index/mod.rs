@@ -108,19 +108,15 @@ impl Index {
         key: &str,
         read: &mut Row<'a>,
     ) -> Result<Option<(u32, Location)>> {
-        let mut found = Ok(None);
-        self.tables[table(column)].oldest(self.hash(key), |row| {
+        for row in self.tables[table(column)].oldest(self.hash(key)) {
             let at = self.location(row);
-            match source.read_into(at, read) {
-                Ok(()) if read.view(|view| view.column(column) != Some(key)) => false,
-                // An error ends the search too: what cannot be read is not "another key".
-                hit_or_error => {
-                    found = hit_or_error.map(|()| Some((row, at)));
-                    true
-                }
+            // An error ends the search: what cannot be read is not "another key".
+            source.read_into(at, read)?;
+            if read.view(|view| view.column(column) == Some(key)) {
+                return Ok(Some((row, at)));
             }
-        });
-        found
+        }
+        Ok(None)
     }
 
     /// Hands the oldest row with this key to `f`: its number, its place, its content.

@@ -35,11 +35,11 @@ impl KeyTable {
         self.segments[segment].reserve(count + later);
     }
 
-    /// The oldest row under this hash for which `is_key` holds.
+    /// The oldest row of each key with this hash.
     #[inline]
-    pub(super) fn oldest(&self, hash: u32, is_key: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(super) fn oldest(&self, hash: u32) -> impl Iterator<Item = u32> {
         let segment = &self.segments[segment(hash)];
-        segment.find(hash, is_key).map(|place| segment.row(place))
+        segment.places(hash).map(|place| segment.row(place))
     }
 
     /// The younger rows with the key of `oldest`, in order.

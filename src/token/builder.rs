@@ -133,7 +133,7 @@ pub(crate) fn assemble(columns: [Option<&str>; Column::COUNT], extra: &BTreeMap<
     for (at, value) in columns.into_iter().enumerate() {
         if let Some(value) = value {
             text.push_str(value);
-            layout.present |= 1 << at;
+            layout.cleared |= u16::from(value.is_empty()) << at;
         }
         layout.ends[at] = end_of(&text);
     }

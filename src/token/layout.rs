@@ -79,14 +79,23 @@ impl Columns {
     }
 }
 
+impl FromIterator<Column> for Columns {
+    fn from_iter<I: IntoIterator<Item = Column>>(columns: I) -> Self {
+        columns.into_iter().fold(Self::default(), |mut all, column| {
+            all.add(column);
+            all
+        })
+    }
+}
+
 /// Ends of the fields in the text, which of them are there, and what the store adds.
 ///
 /// Invariant, made by whoever makes one: ends ascend, lie on character boundaries, and the last is the text's length.
 #[derive(Clone, Default)]
 pub(crate) struct Layout {
     pub(crate) ends: [u32; Column::COUNT],
-    /// Bit `i`: column `i` is not null.
-    pub(crate) present: u16,
+    /// Bit `i`: column `i` is `""`, and not null.
+    pub(crate) cleared: u16,
     /// Ends of key, value, key, value, ...; no allocation while there are none.
     pub(crate) extra_ends: Vec<u32>,
     pub(crate) created_ms: u64,
@@ -99,11 +108,12 @@ impl Layout {
     #[inline]
     pub(crate) fn column<'a>(&self, text: &'a str, column: Column) -> Option<&'a str> {
         let at = column as usize;
-        if self.present & (1 << at) == 0 {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        let end = self.ends[at];
+        if start == end && self.cleared & (1 << at) == 0 {
             return None;
         }
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        Some(slice(text, start, self.ends[at]))
+        Some(slice(text, start, end))
     }
 
     /// Length of a column's text, in bytes.
