@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::meters::{Count, Timed};
 use super::plan::{Outcome, Plan, Planned, Request};
-use super::queue::{Leader, Place, Seat};
+use super::queue::{self, Leader, Place, Seat};
 use super::turn::Turn;
 use super::{Engine, Shared};
 use crate::error::{Error, Result};
@@ -65,9 +65,7 @@ impl Engine {
         drop(leader);
         // It shares the answers, which are handed out as they are by whoever has them alone.
         drop(plan);
-        for answer in answers {
-            waiting.seats.pop_front().expect("a seat for each answer").answer(answer);
-        }
+        queue::answer(waiting.seats.drain(..answers.len()).zip(answers));
         if let Some((operations, end)) = done {
             trace::committed(&self.log_path, operations, end);
         }
@@ -87,9 +85,8 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         // Only a panic leaves any.
-        for seat in &self.seats {
-            seat.answer(Err(Error::Poisoned { path: self.engine.log_path.clone() }));
-        }
+        let poisoned = || Err(Error::Poisoned { path: self.engine.log_path.clone() });
+        queue::answer(self.seats.drain(..).map(|seat| (seat, poisoned())));
     }
 }
 

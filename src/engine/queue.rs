@@ -2,6 +2,9 @@
 //!
 //! Knows nothing of what a call is or does. Whoever arrives while nobody leads, leads; whoever arrives later takes a seat,
 //! and gets either its answer or the lead. A leader that gives up, by an error or a panic, hands over all the same.
+//!
+//! All who are answered together wait at one gate, and are woken by one call of the system: one after the other they would
+//! keep the processors busy for longer than the next leader's sync takes. Whoever is to lead next has a gate of its own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,13 +19,22 @@ pub(super) struct Queue<C, A> {
 struct Line<C, A> {
     seats: VecDeque<Arc<Seat<C, A>>>,
     is_led: bool,
+    /// Where all wait who come now, but for the first.
+    gate: Arc<Gate>,
 }
 
 /// A call that waits.
 pub(super) struct Seat<C, A> {
     pub(super) call: C,
     fate: Mutex<Option<Fate<A>>>,
-    decided: Condvar,
+    gate: Arc<Gate>,
+}
+
+/// What callers wait at. It says nothing of their fate, so that it may be opened for some of them alone.
+#[derive(Default)]
+struct Gate {
+    crowd: Mutex<()>,
+    opened: Condvar,
 }
 
 enum Fate<A> {
@@ -45,7 +57,7 @@ pub(super) struct Leader<'a, C, A> {
 
 impl<C, A> Queue<C, A> {
     pub(super) fn new() -> Self {
-        Self { line: Mutex::new(Line { seats: VecDeque::new(), is_led: false }) }
+        Self { line: Mutex::new(Line { seats: VecDeque::new(), is_led: false, gate: Arc::default() }) }
     }
 
     /// The lead, if nobody has it.
@@ -60,43 +72,70 @@ impl<C, A> Queue<C, A> {
 
     /// Waits until the call is answered or has to lead.
     pub(super) fn wait(&self, call: C) -> Place<'_, C, A> {
-        let seat = Arc::new(Seat { call, fate: Mutex::new(None), decided: Condvar::new() });
-        {
+        let seat = {
             let mut line = self.line.lock();
+            let gate = if line.seats.is_empty() { Arc::default() } else { line.gate.clone() };
+            let seat = Arc::new(Seat { call, fate: Mutex::new(None), gate });
             if !line.is_led {
                 line.is_led = true;
                 return Place::Leads(Leader { queue: self }, seat);
             }
             line.seats.push_back(seat.clone());
+            seat
+        };
+        match seat.wait() {
+            Fate::Answered(answer) => Place::Answered(answer),
+            Fate::Lead => Place::Leads(Leader { queue: self }, seat),
         }
-        let mut fate = seat.fate.lock();
-        loop {
-            match fate.take() {
-                Some(Fate::Answered(answer)) => return Place::Answered(answer),
-                Some(Fate::Lead) => break,
-                None => fate = seat.decided.wait(fate),
-            }
+    }
+}
+
+/// Answers calls, and wakes those who wait for them.
+pub(super) fn answer<C, A>(answers: impl Iterator<Item = (Arc<Seat<C, A>>, A)>) {
+    let mut gates: Vec<Arc<Gate>> = Vec::new();
+    for (seat, answer) in answers {
+        *seat.fate.lock() = Some(Fate::Answered(answer));
+        if gates.last().is_none_or(|gate| !Arc::ptr_eq(gate, &seat.gate)) {
+            gates.push(seat.gate.clone());
         }
-        drop(fate);
-        Place::Leads(Leader { queue: self }, seat)
+    }
+    for gate in gates {
+        gate.open();
     }
 }
 
 impl<C, A> Seat<C, A> {
-    pub(super) fn answer(&self, answer: A) {
-        self.decide(Fate::Answered(answer));
+    fn wait(&self) -> Fate<A> {
+        let mut crowd = self.gate.crowd.lock();
+        loop {
+            if let Some(fate) = self.fate.lock().take() {
+                return fate;
+            }
+            crowd = self.gate.opened.wait(crowd);
+        }
     }
 
-    fn decide(&self, fate: Fate<A>) {
-        *self.fate.lock() = Some(fate);
-        self.decided.notify_one();
+    fn lead(&self) {
+        *self.fate.lock() = Some(Fate::Lead);
+        self.gate.open();
+    }
+}
+
+impl Gate {
+    /// Wakes all who wait, to see whether their fate is decided.
+    fn open(&self) {
+        // Whoever has looked and is about to wait holds this: without it the call would come too early.
+        drop(self.crowd.lock());
+        self.opened.notify_all();
     }
 }
 
 impl<C, A> Leader<'_, C, A> {
     /// All who wait now, in the order in which they came. They have to be answered, or put back.
     pub(super) fn take(&self) -> VecDeque<Arc<Seat<C, A>>> {
-        std::mem::take(&mut self.queue.line.lock().seats)
+        let mut line = self.queue.line.lock();
+        line.gate = Arc::default();
+        std::mem::take(&mut line.seats)
     }
 
     /// They come first next time.
@@ -115,7 +154,7 @@ impl<C, A> Drop for Leader<'_, C, A> {
             next
         };
         if let Some(next) = next {
-            next.decide(Fate::Lead);
+            next.lead();
         }
     }
 }
