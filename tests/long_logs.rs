@@ -64,6 +64,69 @@ fn a_long_log_reads_as_it_was_written() -> Result<()> {
     Ok(())
 }
 
+/// More rows than one thread fills tables for: some of them are deleted, some have other keys by now.
+#[test]
+fn tables_that_several_threads_fill_have_what_is_found_before() -> Result<()> {
+    const ROWS: u32 = 40_000;
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("tokens");
+    let store = LogStore::open(&path)?;
+    // Groups of 8, some of which lie close together and others far apart, and a group of all that is left.
+    let group = |row: u32| match row % 5 {
+        0 => row / 40,
+        1 => 10_000 + row % (ROWS / 8),
+        _ => 20_000,
+    };
+    let shared = |name: &str, group: u32| format!("{name}-{group}");
+    let row = |row: u32| {
+        let of_all =
+            Token::builder().access_token(format!("access-{row}")).refresh_token(format!("refresh-{}", row / 2));
+        of_all.user_name(shared("user", group(row))).grant_token(shared("grant", group(row + 1))).build()
+    };
+    // By their ids, for else a user name would mean the row that has it.
+    let with_id = |number: u32| row(number).to_builder().id((number + 1).to_string()).build();
+    store.save_tokens(&(0..ROWS).map(with_id).collect::<Vec<_>>())?;
+    for number in (0..ROWS).step_by(41) {
+        store.delete(&(number + 1).to_string())?;
+        let moved = row(number + 3).to_builder().id((number + 4).to_string()).user_name(shared("user", number % 7));
+        store.save_token(&moved.access_token(format!("access-again-{number}")).build())?;
+    }
+    let keys = || (0..ROWS).flat_map(|number| [shared("user", group(number)), shared("grant", group(number))]);
+    let all = |store: &LogStore| -> Result<Vec<Option<String>>> {
+        let mut found = Vec::new();
+        for (number, key) in (0..).zip(keys()) {
+            let refresh = format!("refresh-{number}");
+            for key in [Key::UserName(&key), Key::GrantToken(&key), Key::RefreshToken(&refresh)] {
+                found.push(store.get(key)?.and_then(|row| row.id().map(str::to_owned)));
+            }
+        }
+        Ok(found)
+    };
+    let before = all(&store)?;
+    store.close()?;
+    let store = LogStore::open(&path)?;
+    assert_eq!(all(&store)?, before);
+
+    // Who comes next shows when the oldest has gone, also to a handle that follows.
+    let other = LogStore::open(&path)?;
+    let mut rows = store.get_tokens()?;
+    for group in (0..1000).step_by(25).chain([10_000, 12_345, 20_000]) {
+        let key = shared("grant", group);
+        for _ in 0..9 {
+            let oldest =
+                rows.iter().position(|row| row.grant_token().is_some_and(|grant| grant.expose_secret() == key));
+            let oldest = oldest.map(|oldest| rows.remove(oldest));
+            for store in [&store, &other] {
+                assert_eq!(store.get(Key::GrantToken(&key))?, oldest, "{key}");
+            }
+            if let Some(id) = oldest.as_ref().and_then(Token::id) {
+                store.delete(id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn damage_in_a_long_log_is_told_as_in_a_short_one() -> Result<()> {
     let dir = tempfile::tempdir()?;

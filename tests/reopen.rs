@@ -1,8 +1,12 @@
 //! What a new handle makes of what an earlier one left in good order.
 
+mod sim;
+
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tokcask::{Key, LogStore, Options, Token, TokenStore};
+use sim::{Call, Sim};
+use tokcask::{Key, LogStore, Options, ReadMode, Token, TokenStore, open_on};
 
 /// The lock file keeps two watermarks, of which one stays behind from before the compaction, when the log was longer.
 #[test]
@@ -121,5 +125,27 @@ fn rows_beyond_the_first_pieces_are_found_changed_and_deleted() -> Result<(), Bo
         assert!(store.get(Key::UserName(&format!("user{number}")))?.is_none());
     }
     assert_eq!(store.get_tokens()?.len(), ROWS - probes.len());
+    Ok(())
+}
+
+/// The oldest one may be long: to read it again for each of the others would take as long as a log of so many of it.
+#[test]
+fn rows_that_share_a_key_are_compared_with_the_oldest_which_is_read_once() -> Result<(), Box<dyn std::error::Error>> {
+    const SHARERS: usize = 500;
+    let reads = |grant: fn(usize) -> String| -> Result<usize, tokcask::Error> {
+        let sim = Sim::new();
+        let options = Options::new().background(false).read_mode(ReadMode::Copy);
+        let open = || open_on(&options, Arc::new(sim.clone()), Path::new("/store"));
+        let store: LogStore = open()?;
+        let row =
+            |number: usize| Token::builder().user_name(format!("user{number}")).grant_token(grant(number)).build();
+        store.save_tokens(&(0..=SHARERS).map(row).collect::<Vec<_>>())?;
+        store.close()?;
+        let before = sim.trace().len();
+        open()?;
+        Ok(sim.trace()[before..].iter().filter(|call| **call == Call::Read).count())
+    };
+    let (apart, together) = (reads(|number| format!("grant{number}"))?, reads(|_| "grant".into())?);
+    assert_eq!(together - apart, SHARERS + 1);
     Ok(())
 }

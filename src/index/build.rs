@@ -12,7 +12,7 @@ use crate::cores;
 use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
 use crate::log::Location;
-use crate::log::source::Source;
+use crate::log::source::{Row, Source};
 use crate::matching;
 use crate::token::{Column, TokenView};
 
@@ -185,12 +185,12 @@ impl IndexBuilder {
 }
 
 /// What tables are filled from at the end.
-struct Later<'a> {
-    rows: &'a Rows,
-    source: &'a Source,
+struct Later<'s> {
+    rows: &'s Rows,
+    source: &'s Source,
 }
 
-impl Later<'_> {
+impl<'s> Later<'s> {
     /// Fills one table with the rows that have a key, oldest first within each segment.
     /// `sorted` is memory to use.
     fn fill(&self, column: Column, hashes: &[u32], table: &mut KeyTable, sorted: &mut Vec<(u32, u32)>) -> Result<()> {
@@ -210,6 +210,7 @@ impl Later<'_> {
             *next += 1;
         }
         let mut rest = &sorted[..];
+        let mut known = Known::default();
         for (segment, count) in counts.into_iter().enumerate() {
             // Just now, so that it stays in the cache until it is full.
             table.reserve(segment, count);
@@ -218,7 +219,7 @@ impl Later<'_> {
             for (row, hash) in rows {
                 let mut failed = None;
                 table.insert_youngest(segment, *hash, *row, |older| {
-                    let same = self.have_same_key(column, older, *row);
+                    let same = self.have_same_key(column, older, *row, &mut known);
                     same.unwrap_or_else(|error| {
                         failed = Some(error);
                         true
@@ -232,9 +233,19 @@ impl Later<'_> {
         Ok(())
     }
 
-    fn have_same_key(&self, column: Column, row: u32, other: u32) -> Result<bool> {
-        self.source.read(self.rows.get(row), |ours| {
-            self.source.read(self.rows.get(other), |theirs| ours.column(column) == theirs.column(column))
-        })?
+    fn have_same_key(&self, column: Column, older: u32, row: u32, known: &mut Known<'s>) -> Result<bool> {
+        if known.row != Some(older) {
+            known.row = None;
+            self.source.read_into(self.rows.get(older), &mut known.read)?;
+            known.row = Some(older);
+        }
+        self.source.read(self.rows.get(row), |row| known.read.view(|older| older.column(column) == row.column(column)))
     }
+}
+
+/// The oldest row that was read last: where many share a key, all of them are compared with the same one, which may be long.
+#[derive(Default)]
+struct Known<'s> {
+    row: Option<u32>,
+    read: Row<'s>,
 }
