@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::token::{self, Column, Token, TokenView};
+use crate::token::{self, Column, Columns, Token, TokenView};
 
 /// The rows that a token stands for. Of several the oldest is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,20 @@ pub(crate) enum Selector<'a> {
     Column(Column, &'a str),
     /// The oldest row with either.
     GrantOrRefresh { grant: Option<&'a str>, refresh: Option<&'a str> },
+}
+
+impl Selector<'_> {
+    /// The columns that are looked at.
+    pub(crate) fn columns(self) -> Columns {
+        let columns: &[Column] = match self {
+            Self::Nothing => &[],
+            Self::Column(column, _) => &[column],
+            Self::GrantOrRefresh { grant: Some(_), refresh: Some(_) } => &[Column::GrantToken, Column::RefreshToken],
+            Self::GrantOrRefresh { grant: Some(_), refresh: None } => &[Column::GrantToken],
+            Self::GrantOrRefresh { grant: None, .. } => &[Column::RefreshToken],
+        };
+        columns.iter().copied().collect()
+    }
 }
 
 /// Which row a find means.

@@ -169,13 +169,13 @@ impl<'a> Overlay<'a> {
     }
 
     /// Reads whatever shares a key with this row that it did not have before, so that damage shows before anything is
-    /// written and not when the row is already durable. Returns columns whose key certainly no row has.
-    pub(crate) fn check_keys(&self, before: Option<&Token>, row: &Token) -> Result<Columns> {
-        let mut free = Columns::default();
+    /// written and not when the row is already durable. Returns columns whose key certainly no row has; of those that are
+    /// `free` the caller knows it.
+    pub(crate) fn check_keys(&self, before: Option<&Token>, row: &Token, mut free: Columns) -> Result<Columns> {
         for column in Column::KEYS {
             let key =
                 row.column(column).filter(|_| before.is_none_or(|before| before.column(column) != row.column(column)));
-            if let Some(key) = key
+            if let Some(key) = key.filter(|_| !free.has(column))
                 && self.index.find_row(self.source, column, key)?.is_none()
                 && !self.may_have(column, key)
             {
@@ -197,14 +197,16 @@ impl<'a> Overlay<'a> {
 
     /// The row that was selected, or a new one, reads so from now on. Returns which row it is.
     pub(crate) fn put(&mut self, selected: Option<Selected>, token: Arc<Token>) -> Row {
-        let (row, before) = selected.unzip();
-        let row = row.unwrap_or_else(|| {
+        let Some((row, before)) = selected else {
+            let row = self.next_row;
             self.next_row += 1;
-            self.next_row - 1
-        });
+            self.undo.push(Undo::Changed(row, None));
+            self.set(row, token, None);
+            return row;
+        };
         self.forget_keys(row);
         let changed = self.changed.remove(&row);
-        let in_base = before.filter(|_| changed.is_none());
+        let in_base = changed.is_none().then_some(before);
         self.undo.push(Undo::Changed(row, changed));
         self.set(row, token, in_base.as_deref());
         row

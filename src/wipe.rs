@@ -22,6 +22,31 @@ pub(crate) fn wipe_stack() {
     wipe(&mut [0xFF; 2048]);
 }
 
+/// Text that is wiped when it goes.
+#[derive(Clone, Default)]
+pub(crate) struct WipedText(String);
+
+impl WipedText {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for WipedText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Drop for WipedText {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        // Behind it may be what it was before somebody cut it.
+        bytes.resize(bytes.capacity(), 0);
+        wipe(&mut bytes);
+    }
+}
+
 /// Bytes that are wiped when they go. They are never moved, for that would leave a copy behind.
 #[derive(Default)]
 pub(crate) struct Wiped(Vec<u8>);

@@ -15,7 +15,7 @@ use crate::matching::{self, Selector, Stamp};
 use crate::options::OnClash;
 use crate::overlay::{Overlay, Row};
 use crate::stats::ImportReport;
-use crate::token::{Column, Token};
+use crate::token::{Column, Columns, Token};
 use crate::trace;
 
 /// What an operation takes beside its record as the caller gave it: headers, and what the store adds.
@@ -112,7 +112,7 @@ impl Import {
         let before = place.as_ref().map(|(_, before)| before.as_ref());
         let row = Arc::new(matching::replace(token, id.unwrap_or(&number), before.map(Token::view).as_ref(), stamp)?);
         let len = record::checked_len(&row.view()).map_err(refused)?;
-        let free = overlay.check_keys(before, &row)?;
+        let free = overlay.check_keys(before, &row, Columns::default())?;
         self.plan.next_revision += 1;
         self.plan.next_id = match id {
             Some(id) => matching::next_id_after(id, self.plan.next_id),

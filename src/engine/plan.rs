@@ -196,7 +196,9 @@ impl Plan {
         if let Some(expected) = expected.filter(|expected| *expected != found.unwrap_or(0)) {
             return Err(Error::Conflict { expected, found });
         }
-        self.put(overlay, row, token, Room::Ordinary)
+        // A row that the selector means would have been found.
+        let free = if row.is_none() { selector.columns() } else { Columns::default() };
+        self.put(overlay, row, token, free, Room::Ordinary)
     }
 
     fn renew(&mut self, overlay: &mut Overlay<'_>, answer: &Token, asked_for: &Token) -> Result<Outcome> {
@@ -208,18 +210,31 @@ impl Plan {
             let expected = asked_for.revision().unwrap_or_default();
             return Err(Error::Conflict { expected, found: row.1.revision() });
         }
-        self.put(overlay, Some(row), answer, Room::Reserve)
+        self.put(overlay, Some(row), answer, Columns::default(), Room::Reserve)
     }
 
-    /// Merges the token into the row that was selected, or makes it a new one.
-    fn put(&mut self, overlay: &mut Overlay<'_>, row: Option<Selected>, token: &Token, room: Room) -> Result<Outcome> {
+    /// Merges the token into the row that was selected, or makes it a new one. No row has its keys of the columns that are
+    /// `free`.
+    fn put(
+        &mut self,
+        overlay: &mut Overlay<'_>,
+        row: Option<Selected>,
+        token: &Token,
+        mut free: Columns,
+        room: Room,
+    ) -> Result<Outcome> {
         let names_it = row.is_none() && token.id().is_none();
-        let new_id = if names_it { self.free_id(overlay)? } else { self.next_id };
+        let new_id = if names_it {
+            free.add(Column::Id);
+            self.free_id(overlay)?
+        } else {
+            self.next_id
+        };
         let stamp = Stamp { now_ms: self.now_ms, revision: self.next_revision };
         let before = row.as_ref().map(|(_, before)| before.view());
         let merged = Arc::new(matching::merge(token, before.as_ref(), new_id, stamp)?);
         let len = record::checked_len(&merged.view()).map_err(refused)?;
-        let free = overlay.check_keys(row.as_ref().map(|(_, before)| before.as_ref()), &merged)?;
+        let free = overlay.check_keys(row.as_ref().map(|(_, before)| before.as_ref()), &merged, free)?;
         self.next_revision += 1;
         self.next_id = matching::next_id_after(merged.id().unwrap_or_default(), self.next_id);
         if names_it {

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use super::view::TokenView;
 use super::{Column, Layout, Token};
-
-type Text = Zeroizing<String>;
+use crate::wipe::WipedText;
 
 /// Makes a [`Token`], column by column.
 ///
@@ -24,8 +21,8 @@ type Text = Zeroizing<String>;
 /// ```
 #[derive(Clone, Default)]
 pub struct TokenBuilder {
-    columns: [Option<Text>; Column::COUNT],
-    extra: BTreeMap<String, Text>,
+    columns: [Option<WipedText>; Column::COUNT],
+    extra: BTreeMap<String, WipedText>,
 }
 
 impl TokenBuilder {
@@ -94,7 +91,7 @@ impl TokenBuilder {
     pub fn extra(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let key = key.into();
         if !key.is_empty() {
-            self.extra.insert(key, Zeroizing::new(value.into()));
+            self.extra.insert(key, WipedText::from(value.into()));
         }
         self
     }
@@ -102,7 +99,7 @@ impl TokenBuilder {
     /// The finished token.
     #[must_use]
     pub fn build(self) -> Token {
-        let columns = self.columns.each_ref().map(|value| value.as_ref().map(|value| value.as_str()));
+        let columns = self.columns.each_ref().map(|value| value.as_ref().map(WipedText::as_str));
         assemble(columns, &self.extra.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect())
     }
 
@@ -118,7 +115,7 @@ impl TokenBuilder {
     }
 
     pub(crate) fn column(mut self, column: Column, value: Option<String>) -> Self {
-        self.columns[column as usize] = value.map(Zeroizing::new);
+        self.columns[column as usize] = value.map(WipedText::from);
         self
     }
 }
