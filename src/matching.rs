@@ -21,16 +21,18 @@ pub(crate) enum Selector<'a> {
 }
 
 impl Selector<'_> {
-    /// The columns that are looked at.
+    /// The columns in which the token's value is looked for, if it has one there.
     pub(crate) fn columns(self) -> Columns {
-        let columns: &[Column] = match self {
-            Self::Nothing => &[],
-            Self::Column(column, _) => &[column],
-            Self::GrantOrRefresh { grant: Some(_), refresh: Some(_) } => &[Column::GrantToken, Column::RefreshToken],
-            Self::GrantOrRefresh { grant: Some(_), refresh: None } => &[Column::GrantToken],
-            Self::GrantOrRefresh { grant: None, .. } => &[Column::RefreshToken],
-        };
-        columns.iter().copied().collect()
+        let mut columns = Columns::default();
+        match self {
+            Self::Nothing => {}
+            Self::Column(column, _) => columns.add(column),
+            Self::GrantOrRefresh { .. } => {
+                columns.add(Column::GrantToken);
+                columns.add(Column::RefreshToken);
+            }
+        }
+        columns
     }
 }
 

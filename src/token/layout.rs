@@ -79,15 +79,6 @@ impl Columns {
     }
 }
 
-impl FromIterator<Column> for Columns {
-    fn from_iter<I: IntoIterator<Item = Column>>(columns: I) -> Self {
-        columns.into_iter().fold(Self::default(), |mut all, column| {
-            all.add(column);
-            all
-        })
-    }
-}
-
 /// Ends of the fields in the text, which of them are there, and what the store adds.
 ///
 /// Invariant, made by whoever makes one: ends ascend, lie on character boundaries, and the last is the text's length.

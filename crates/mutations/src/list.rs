@@ -174,8 +174,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ..bug(
             "keys are compared by their hash alone",
             "src/index/mod.rs",
-            "                Ok(()) if read.view(|view| view.column(column) != Some(key)) => false,",
-            "                Ok(()) if read.view(|view| view.column(column).is_none()) => false,",
+            "            if read.view(|view| view.column(column) == Some(key)) {",
+            "            if read.view(|view| view.column(column).is_some()) {",
         )
     },
     bug(
@@ -211,8 +211,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     bug(
         "what cannot be read is another key",
         "src/index/mod.rs",
-        "                // An error ends the search too",
-        "                Err(_) => false,\n                // An error ends the search too",
+        "            source.read_into(at, read)?;\n",
+        "            if source.read_into(at, read).is_err() {\n                continue;\n            }\n",
     ),
     bug(
         "a failed sync does not stop writing",
