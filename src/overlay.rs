@@ -169,8 +169,8 @@ impl<'a> Overlay<'a> {
     }
 
     /// Reads whatever shares a key with this row that it did not have before, so that damage shows before anything is
-    /// written and not when the row is already durable. Returns columns whose key certainly no row has; of those that are
-    /// `free` the caller knows it.
+    /// written and not when the row is already durable. Returns columns whose key certainly no row has. Of those that are
+    /// `free` the caller knows that already, having looked for a row with that key.
     pub(crate) fn check_keys(&self, before: Option<&Token>, row: &Token, mut free: Columns) -> Result<Columns> {
         for column in Column::KEYS {
             let key =

@@ -94,6 +94,13 @@ fn what_the_store_frees_holds_no_secret() {
         assert_eq!(left_by(|| Options::new().salvage(&copy, &saved).unwrap()), 0, "{name}, salvage");
     }
 
+    let cut = left_by(|| {
+        let mut text = String::from("fake-") + SECRET;
+        text.truncate(5);
+        Token::builder().access_token(text).build()
+    });
+    assert_eq!(cut, 0, "what was cut off from text that a builder got");
+
     let sim = Sim::new();
     let options = Options::new().background(false).read_mode(ReadMode::Copy);
     let store = open_on(&options, Arc::new(sim.clone()), Path::new("/store")).unwrap();

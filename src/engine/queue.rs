@@ -4,7 +4,8 @@
 //! and gets either its answer or the lead. A leader that gives up, by an error or a panic, hands over all the same.
 //!
 //! All who are answered together wait at one gate, and are woken by one call of the system: one after the other they would
-//! keep the processors busy for longer than the next leader's sync takes. Whoever is to lead next has a gate of its own.
+//! keep the processors busy for longer than the next leader's sync takes. Whoever comes first, and so is to lead next, has a
+//! gate of its own; so has, from then on, who was woken for nothing: else each of many leaders that give up would wake all.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +27,13 @@ struct Line<C, A> {
 /// A call that waits.
 pub(super) struct Seat<C, A> {
     pub(super) call: C,
-    fate: Mutex<Option<Fate<A>>>,
+    lot: Mutex<Lot<A>>,
+}
+
+/// What becomes of a call, and where its caller waits to be told.
+struct Lot<A> {
+    /// `None`: not decided, or told.
+    fate: Option<Fate<A>>,
     gate: Arc<Gate>,
 }
 
@@ -75,7 +82,7 @@ impl<C, A> Queue<C, A> {
         let seat = {
             let mut line = self.line.lock();
             let gate = if line.seats.is_empty() { Arc::default() } else { line.gate.clone() };
-            let seat = Arc::new(Seat { call, fate: Mutex::new(None), gate });
+            let seat = Arc::new(Seat { call, lot: Mutex::new(Lot { fate: None, gate }) });
             if !line.is_led {
                 line.is_led = true;
                 return Place::Leads(Leader { queue: self }, seat);
@@ -94,9 +101,9 @@ impl<C, A> Queue<C, A> {
 pub(super) fn answer<C, A>(answers: impl Iterator<Item = (Arc<Seat<C, A>>, A)>) {
     let mut gates: Vec<Arc<Gate>> = Vec::new();
     for (seat, answer) in answers {
-        *seat.fate.lock() = Some(Fate::Answered(answer));
-        if gates.last().is_none_or(|gate| !Arc::ptr_eq(gate, &seat.gate)) {
-            gates.push(seat.gate.clone());
+        let gate = seat.decide(Fate::Answered(answer));
+        if gates.last().is_none_or(|last| !Arc::ptr_eq(last, &gate)) {
+            gates.push(gate);
         }
     }
     for gate in gates {
@@ -106,18 +113,27 @@ pub(super) fn answer<C, A>(answers: impl Iterator<Item = (Arc<Seat<C, A>>, A)>) 
 
 impl<C, A> Seat<C, A> {
     fn wait(&self) -> Fate<A> {
-        let mut crowd = self.gate.crowd.lock();
+        let mut gate = self.lot.lock().gate.clone();
         loop {
-            if let Some(fate) = self.fate.lock().take() {
+            let crowd = gate.crowd.lock();
+            if let Some(fate) = self.lot.lock().fate.take() {
                 return fate;
             }
-            crowd = self.gate.opened.wait(crowd);
+            drop(gate.opened.wait(crowd));
+            let mut lot = self.lot.lock();
+            if let Some(fate) = lot.fate.take() {
+                return fate;
+            }
+            lot.gate = Arc::default();
+            gate = lot.gate.clone();
         }
     }
 
-    fn lead(&self) {
-        *self.fate.lock() = Some(Fate::Lead);
-        self.gate.open();
+    /// Says what becomes of the call; returns the gate to open.
+    fn decide(&self, fate: Fate<A>) -> Arc<Gate> {
+        let mut lot = self.lot.lock();
+        lot.fate = Some(fate);
+        lot.gate.clone()
     }
 }
 
@@ -154,7 +170,50 @@ impl<C, A> Drop for Leader<'_, C, A> {
             next
         };
         if let Some(next) = next {
-            next.lead();
+            next.decide(Fate::Lead).open();
         }
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Answers come from whoever leads, or from oneself; a leader may give up before it takes anybody, or put some back.
+    #[test]
+    fn everybody_gets_an_answer_or_the_lead_whatever_leaders_do() {
+        let queue = Queue::<u32, u32>::new();
+        let call = |number: u32| {
+            let (leader, own) = match queue.try_lead() {
+                Some(leader) => (leader, number),
+                None => match queue.wait(number) {
+                    Place::Answered(answer) => return answer,
+                    Place::Leads(leader, seat) => (leader, seat.call),
+                },
+            };
+            // Others come meanwhile.
+            thread::yield_now();
+            let taken = match number % 3 {
+                0 => return own + 1,
+                part => part as usize,
+            };
+            let mut seats = leader.take();
+            leader.put_back(seats.drain(seats.len() / taken..));
+            drop(leader);
+            answer(seats.into_iter().map(|seat| (seat.clone(), seat.call + 1)));
+            own + 1
+        };
+        thread::scope(|scope| {
+            for thread in 0..16 {
+                scope.spawn(move || {
+                    for number in 500 * thread..500 * (thread + 1) {
+                        assert_eq!(call(number), number + 1);
+                    }
+                });
+            }
+        });
+        assert!(queue.try_lead().is_some(), "nobody has kept the lead");
     }
 }

@@ -274,10 +274,8 @@ fn origins<'a>(index: &Index, changed: &BTreeMap<Row, &'a Token>) -> Vec<Origin<
 }
 
 fn same_row(before: &TokenView<'_>, after: &TokenView<'_>) -> bool {
-    let layouts = (before.layout(), after.layout());
     let stamps = |view: &TokenView<'_>| (view.created_at(), view.updated_at(), view.revision());
     Column::ALL.iter().all(|column| before.column(*column) == after.column(*column))
         && before.extra().eq(after.extra())
-        && layouts.0.cleared == layouts.1.cleared
         && stamps(before) == stamps(after)
 }

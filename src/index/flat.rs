@@ -34,6 +34,7 @@ impl FlatTable {
     /// Where the entries under this hash are.
     #[inline]
     pub(super) fn places(&self, hash: u32) -> impl Iterator<Item = Place> {
+        debug_assert_ne!(hash, FREE);
         let mut next = self.home(hash);
         std::iter::from_fn(move || {
             loop {

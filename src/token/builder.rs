@@ -143,7 +143,7 @@ pub(crate) fn assemble(columns: [Option<&str>; Column::COUNT], extra: &BTreeMap<
     Token::from_parts(text.into_boxed_str(), layout)
 }
 
-/// Saturates: a token past 4 GiB is refused by every store as too large, and its columns past there read as empty.
+/// Saturates: a token past 4 GiB is refused by every store as too large, and its columns past there read as null.
 fn end_of(text: &str) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
 }

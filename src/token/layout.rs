@@ -79,7 +79,7 @@ impl Columns {
     }
 }
 
-/// Ends of the fields in the text, which of them are there, and what the store adds.
+/// Ends of the fields in the text, which of the empty ones are `""`, and what the store adds.
 ///
 /// Invariant, made by whoever makes one: ends ascend, lie on character boundaries, and the last is the text's length.
 #[derive(Clone, Default)]
@@ -139,7 +139,7 @@ impl Layout {
     }
 }
 
-/// Empty outside the invariant: that is a token of over 4 GiB, which every store refuses.
+/// Empty outside the invariant: what lies on the border of a token of over 4 GiB, which every store refuses.
 #[inline]
 fn slice(text: &str, start: u32, end: u32) -> &str {
     text.get(start as usize..end as usize).unwrap_or_default()
