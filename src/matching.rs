@@ -174,8 +174,10 @@ pub(crate) fn next_id_after(id: &str, next_id: u64) -> u64 {
 
 /// The number that an id takes from the counter, if it is one that does.
 pub(crate) fn counted(id: &str) -> Option<u64> {
-    let decimal = (1..=18).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
-    (decimal && !id.starts_with('0')).then(|| id.parse().ok()).flatten()
+    if !(1..=18).contains(&id.len()) || id.starts_with('0') {
+        return None;
+    }
+    id.bytes().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| 10 * number + u64::from(byte - b'0')))
 }
 
 fn has_any_token(token: &Token) -> bool {

@@ -67,6 +67,7 @@ impl FlatTable {
 
     /// Adds an entry, whatever else is there under this hash, which is not 0.
     pub(super) fn insert(&mut self, hash: u32, row: u32) {
+        debug_assert_ne!(hash, FREE);
         self.reserve(1);
         self.put(Entry { hash, row });
         self.len += 1;

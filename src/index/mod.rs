@@ -17,6 +17,7 @@ use crate::error::{DecodeError, Error, Result};
 use crate::format::operation::{Located, Operation};
 use crate::log::Location;
 use crate::log::source::{Row, Source};
+use crate::matching;
 use crate::token::{Column, Columns, TokenView};
 
 /// Rows that one generation can have seen; a compaction numbers them anew.
@@ -25,6 +26,9 @@ const ROWS_MAX: u64 = u32::MAX as u64;
 /// The rows of a log and the ways to find them.
 pub(crate) struct Index {
     rows: Rows,
+    /// By how much ids are above row numbers, as long as all of them are numbers that come one after the other, as a store
+    /// gives them: then an id says which row is meant, and no table need be asked.
+    ids_from: Option<u64>,
     live_rows: u64,
     /// Of operations that hold a present row, headers and padding included.
     live_bytes: u64,
@@ -46,6 +50,7 @@ impl Index {
     pub(crate) fn new() -> Self {
         Self {
             rows: Rows::default(),
+            ids_from: None,
             live_rows: 0,
             live_bytes: 0,
             dead_records: 0,
@@ -108,7 +113,11 @@ impl Index {
         key: &str,
         read: &mut Row<'a>,
     ) -> Result<Option<(u32, Location)>> {
-        for row in self.tables[table(column)].oldest(self.hash(key)) {
+        let (numbered, listed) = match self.ids_from {
+            Some(_) if column == Column::Id => (self.numbered(key), None),
+            _ => (None, Some(self.tables[table(column)].oldest(self.hash(key)))),
+        };
+        for row in numbered.into_iter().chain(listed.into_iter().flatten()) {
             let at = self.location(row);
             // An error ends the search: what cannot be read is not "another key".
             source.read_into(at, read)?;
@@ -117,6 +126,13 @@ impl Index {
             }
         }
         Ok(None)
+    }
+
+    /// The row with this id, while all ids tell their rows.
+    #[inline]
+    fn numbered(&self, id: &str) -> Option<u32> {
+        let number = matching::counted(id)?.checked_sub(self.ids_from?)?;
+        u32::try_from(number).ok().filter(|row| self.location(*row) != Location::NONE)
     }
 
     /// Hands the oldest row with this key to `f`: its number, its place, its content.
@@ -168,7 +184,7 @@ impl Index {
     ///
     /// # Errors
     /// A record in the way that cannot be read: the index is then of no more use.
-    pub(crate) fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>, free: Columns) -> Result<()> {
+    pub(crate) fn put(&mut self, source: &Source, at: Location, view: &TokenView<'_>, mut free: Columns) -> Result<()> {
         let id = view.id().expect("a record has an id");
         let found = if free.has(Column::Id) {
             None
@@ -178,7 +194,8 @@ impl Index {
         if let Some((row, before)) = found {
             return self.replace(source, at, view, row, &before.view(), free);
         }
-        let row = self.push(at)?;
+        let row = self.push(at, matching::counted(id))?;
+        free.add(Column::Id);
         self.insert_keys(source, row, view, None, free)
     }
 
@@ -239,10 +256,12 @@ impl Index {
         Ok(true)
     }
 
-    /// A row behind all others.
-    fn push(&mut self, at: Location) -> Result<u32> {
+    /// A row behind all others, whose id is this number, if it is one.
+    fn push(&mut self, at: Location, id: Option<u64>) -> Result<u32> {
         let row = u32::try_from(self.rows.len()).ok().filter(|row| u64::from(*row) < ROWS_MAX);
         let row = row.ok_or(Error::TooLarge { what: "number of rows", len: ROWS_MAX, limit: ROWS_MAX })?;
+        let from = id.and_then(|id| id.checked_sub(row.into()));
+        self.ids_from = from.filter(|_| row == 0 || from == self.ids_from);
         self.rows.push(at);
         self.live_rows += 1;
         self.live_bytes += at.len();
@@ -280,6 +299,7 @@ impl Index {
     pub(crate) fn clear(&mut self) {
         self.dead_records += self.live_rows;
         self.rows = Rows::default();
+        self.ids_from = None;
         self.live_rows = 0;
         self.live_bytes = 0;
         self.tables = std::array::from_fn(|_| KeyTable::new());

@@ -179,6 +179,12 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         )
     },
     bug(
+        "ids tell their rows although one was left out",
+        "src/index/mod.rs",
+        "        self.ids_from = from.filter(|_| row == 0 || from == self.ids_from);",
+        "        self.ids_from = from.filter(|_| row == 0).or(self.ids_from);",
+    ),
+    bug(
         "an id is taken for a new one because it is a number",
         "src/index/build.rs",
         "        let is_new = number.is_some_and(|number| number >= self.next_number);",
