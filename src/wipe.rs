@@ -23,7 +23,7 @@ pub(crate) fn wipe_stack() {
 }
 
 /// Text that is wiped when it goes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct WipedText(String);
 
 impl WipedText {

@@ -128,7 +128,7 @@ impl Index {
         Ok(None)
     }
 
-    /// The row with this id, while all ids tell their rows.
+    /// The row with this id, if there is one. Asked only while all ids tell their rows.
     #[inline]
     fn numbered(&self, id: &str) -> Option<u32> {
         let number = matching::counted(id)?.checked_sub(self.ids_from?)?;
@@ -195,6 +195,7 @@ impl Index {
             return self.replace(source, at, view, row, &before.view(), free);
         }
         let row = self.push(at, matching::counted(id))?;
+        // Nobody had the id, and from here on its number means this row, which is in no table yet.
         free.add(Column::Id);
         self.insert_keys(source, row, view, None, free)
     }
