@@ -4,7 +4,10 @@
 //! order at some time; after each step, and in a handle that follows, every id is asked for. Then the store is opened anew,
 //! compacted, and opened again.
 
-use tokcask::{ErrorKind, Key, ListStore, LogStore, Options, Token, TokenStore};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use tokcask::{ErrorKind, Key, ListStore, LogStore, Options, ReadMode, Token, TokenStore};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -99,6 +102,33 @@ fn every_id_finds_its_row_however_ids_have_come() -> Result<()> {
                     assert_same(&other, &list)?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Neither "not found" nor another row, although no table was asked that could have told its hash.
+#[test]
+fn a_damaged_row_that_its_id_tells_is_an_error() -> Result<()> {
+    for mode in [ReadMode::Map, ReadMode::Copy] {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("tokens");
+        let store = Options::new().background(false).read_mode(mode).open(&path)?;
+        store.save_tokens(&(1..=5).map(|text| row(text).build()).collect::<Vec<_>>())?;
+        let log = path.join("store.log");
+        let bytes = fs::read(&log)?;
+        let at = bytes.windows(6).position(|window| window == b"fake-3").ok_or("the third row is in the log")?;
+        // Its id stands right before its user name, the refresh token behind that.
+        for at in [at, at - "user-3".len() - 1] {
+            // In place: a log that is mapped is not to become shorter, be it for a moment.
+            let file = OpenOptions::new().write(true).open(&log)?;
+            file.write_all_at(&[bytes[at] ^ 1], at as u64)?;
+            assert_eq!(store.get(Key::Id("3")).unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(store.view(Key::Id("3"), |_| ()).unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(store.find_token_by_id("3").unwrap_err().kind(), ErrorKind::Corrupt);
+            assert!(store.get(Key::Id("2"))?.is_some() && store.get(Key::Id("6"))?.is_none());
+            file.write_all_at(&bytes[at..=at], at as u64)?;
+            assert!(store.get(Key::Id("3"))?.is_some());
         }
     }
     Ok(())
